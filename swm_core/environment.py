@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What collection, training, evaluation and the bridges know of an environment, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+import numpy as np
+
+from swm_core.camera import Camera
+from swm_core.errors import ConfigError
+from swm_core.scene import SceneState
+
+ENTRY_POINT_GROUP = "semworld.environments"
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """The fixed facts of an environment.
+
+    Attributes:
+        name: short name, as on the command line ("langtable").
+        action_names: one per action dimension ("dx", "dy").
+        action_low: lower bound per dimension, in the action's unit.
+        action_high: upper bound per dimension.
+        action_units: unit per dimension of one step's change ("m", "rad", "1").
+        control_period: time of one action, s.
+        episode_steps: steps after which an episode of the paper's evaluation ends.
+        camera: the camera that takes the frames.
+        workspace_low: (3,) lowest corner of the effector's workspace, world frame, m.
+        workspace_high: (3,) highest corner.
+        effector_word: what questions call the effector ("robotic peg").
+        object_sets: named sets of object names ("BLOCK_8" -> ("red moon", ...)); the first is the default.
+        max_object_size: widest extent of an object, m (for pictures and defaults of thresholds).
+        table_height: height of the plane on which objects stand, world frame, m.
+    """
+
+    name: str
+    action_names: tuple[str, ...]
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+    action_units: tuple[str, ...]
+    control_period: float
+    episode_steps: int
+    camera: Camera
+    workspace_low: tuple[float, float, float]
+    workspace_high: tuple[float, float, float]
+    effector_word: str
+    object_sets: Mapping[str, tuple[str, ...]]
+    max_object_size: float = 0.055
+    table_height: float = 0.0
+
+    @property
+    def action_dim(self) -> int:
+        """Number of action dimensions."""
+        return len(self.action_names)
+
+
+class Environment(Protocol):
+    """A Gymnasium environment whose state can be asked about.
+
+    `reset` takes `seed` and `options={"objects": (names...)}`; observations are `{"image": (H, W, 3) uint8 RGB}`
+    when built with `images=True`, else an empty dict. Actions are (action_dim,) float32 inside the bounds.
+    """
+
+    environment_spec: EnvironmentSpec
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
+        """Begin an episode."""
+        ...
+
+    def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
+        """Advance one control period."""
+        ...
+
+    def render(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB frame of the present state."""
+        ...
+
+    def scene(self) -> SceneState:
+        """Scene state now."""
+        ...
+
+    def close(self) -> None:
+        """Free the simulator."""
+        ...
+
+
+class Behaviour(Protocol):
+    """A scripted way of acting, used to collect data; it may look at the true scene."""
+
+    def reset(self, env: Environment, seed: int) -> None:
+        """Begin an episode on an environment that was just reset; draws its own goal where it has one."""
+        ...
+
+    def act(self, scene: SceneState) -> np.ndarray:
+        """(action_dim,) float32 action for the present scene."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether its goal is reached (never, for undirected play)."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What it is doing in this episode ("push red moon to green star")."""
+        ...
+
+
+@dataclass(frozen=True)
+class EnvironmentEntry:
+    """What a package registers under the entry point group `semworld.environments`.
+
+    Attributes:
+        spec: the fixed facts.
+        make: builds an environment; keyword `images` says whether observations carry frames.
+        behaviours: named factories of scripted behaviours for collection; each takes no argument.
+    """
+
+    spec: EnvironmentSpec
+    make: Callable[..., Environment]
+    behaviours: Mapping[str, Callable[[], Behaviour]] = field(default_factory=dict)
+
+
+def load_environment(name: str) -> EnvironmentEntry:
+    """Find a registered environment.
+
+    Raises:
+        ConfigError: no environment of that name is registered, or its simulator is not installed.
+    """
+    found = {e.name: e for e in entry_points(group=ENTRY_POINT_GROUP)}
+    if name not in found:
+        raise ConfigError(f"no environment {name!r}; registered: {', '.join(sorted(found)) or 'none'} (is the package installed?)")
+    try:
+        return found[name].load()
+    except ImportError as error:
+        raise ConfigError(f"environment {name!r} cannot be loaded: {error}") from error

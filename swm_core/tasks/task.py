@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task: what should become true, as weighted questions with wanted answers, in one or several subgoals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from swm_core.errors import GoalError
+
+
+@dataclass(frozen=True)
+class WeightedQuestion:
+    """One question of a task (paper Sec. 3.3: Q_i, A_i*, W_i).
+
+    Attributes:
+        text: the question as the model reads it.
+        desired: the wanted answer, True for yes.
+        weight: its weight in the value (Eq. 1); positive and finite.
+    """
+
+    text: str
+    desired: bool = True
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check text and weight.
+
+        Raises:
+            GoalError: the text is empty or the weight is not positive and finite.
+        """
+        if not self.text.strip():
+            raise GoalError("a question has no text")
+        if not (math.isfinite(self.weight) and self.weight > 0):
+            raise GoalError(f"question {self.text!r} has weight {self.weight}; weights must be finite and above 0")
+
+
+@dataclass(frozen=True)
+class Subgoal:
+    """Questions that define the value, and the one that says when the subgoal is reached (Sec. 3.4).
+
+    Attributes:
+        questions: at least one.
+        completion: asked at horizon 0; its wanted answer ends the subgoal. By default the heaviest question.
+    """
+
+    questions: tuple[WeightedQuestion, ...]
+    completion: WeightedQuestion | None = None
+
+    def __post_init__(self) -> None:
+        """Check that there is a question and fill in the completion question.
+
+        Raises:
+            GoalError: there are no questions.
+        """
+        if not self.questions:
+            raise GoalError("a subgoal needs at least one question")
+        if self.completion is None:
+            object.__setattr__(self, "completion", max(self.questions, key=lambda q: q.weight))
+
+
+@dataclass(frozen=True)
+class Task:
+    """A sequence of subgoals with a name.
+
+    Attributes:
+        name: what people call it ("push red moon to green star").
+        subgoals: pursued in order; at least one.
+    """
+
+    name: str
+    subgoals: tuple[Subgoal, ...]
+
+    def __post_init__(self) -> None:
+        """Check that there is a subgoal.
+
+        Raises:
+            GoalError: there are none.
+        """
+        if not self.subgoals:
+            raise GoalError(f"task {self.name!r} has no subgoals")
