@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions, what makes their answers true over a scene, tasks made of them, and goals in a person's words."""
+
+from swm_core.tasks.goal_text import parse_goal
+from swm_core.tasks.langtable_questions import LANGTABLE_LOCATE, LANGTABLE_QUESTIONS, langtable_questions
+from swm_core.tasks.library import (
+    SuccessLimits,
+    TaskSpec,
+    build_task,
+    push,
+    reach,
+    separate,
+    steps_done,
+    subgoal,
+    succeeded,
+)
+from swm_core.tasks.places import TablePlaces
+from swm_core.tasks.questions import (
+    LocateType,
+    Phrasing,
+    Question,
+    QuestionType,
+    find_type,
+    question_text,
+    question_truth,
+    vocabulary,
+)
+from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
+from swm_core.tasks.thresholds import Thresholds
+from swm_core.tasks.words import mentions, tokenize
+
+__all__ = [
+    "LANGTABLE_LOCATE",
+    "LANGTABLE_QUESTIONS",
+    "LocateType",
+    "Phrasing",
+    "Question",
+    "QuestionType",
+    "Subgoal",
+    "SuccessLimits",
+    "TablePlaces",
+    "Task",
+    "TaskSpec",
+    "Thresholds",
+    "WeightedQuestion",
+    "build_task",
+    "find_type",
+    "langtable_questions",
+    "mentions",
+    "parse_goal",
+    "push",
+    "question_text",
+    "question_truth",
+    "reach",
+    "separate",
+    "steps_done",
+    "subgoal",
+    "succeeded",
+    "tokenize",
+    "vocabulary",
+]

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Truth of the question types over scene states: pure array mathematics, no words and no environment.
+
+Every function takes the scene before and the scene after some actions and returns `(answers, defined)`, both bool of
+shape (..., I): `...` is the broadcast batch shape of the two scenes, I the instances in the order that the function's
+docstring names (it equals `QuestionType.instances`). Static relations look at the scene after only. `defined` is False
+where a position that matters is not finite (an object out of sight); the answer there is False and means nothing.
+All distances and directions are horizontal (world xy): objects stand on a table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm_core.scene import SceneState
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Truth = tuple[Bools, Bools]
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Where something counts as "left of" and so on: a band along each direction.
+
+    Attributes:
+        directions: (D, 2) unit vectors, world xy.
+        reach: (D,) length of each band, m.
+        start: where a band begins, fraction of its reach.
+        width: half width of a band, m.
+    """
+
+    directions: Floats
+    reach: Floats
+    start: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Cones:
+    """Which displacements count as a motion to the left and so on: a cone about each direction.
+
+    Attributes:
+        directions: (D, 2) unit vectors, world xy.
+        cosines: (D,) cosine of each cone's half angle.
+        limit: least displacement, m.
+    """
+
+    directions: Floats
+    cosines: Floats
+    limit: float
+
+
+@lru_cache(maxsize=64)
+def pair_indices(count: int, ordered: bool) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First and second members of all pairs of `count` things, ordered as itertools permutations or combinations."""
+    if ordered:
+        first, second = np.nonzero(~np.eye(count, dtype=bool))
+    else:
+        first, second = np.triu_indices(count, 1)
+    first.setflags(write=False)
+    second.setflags(write=False)
+    return first, second
+
+
+def _objects(scene: SceneState) -> Floats:
+    return scene.positions[..., :2]  # (..., N, 2)
+
+
+def _effector(scene: SceneState) -> Floats:
+    return scene.effector[..., None, :2]  # (..., 1, 2)
+
+
+def _length(vectors: Floats) -> Floats:
+    return np.hypot(vectors[..., 0], vectors[..., 1])
+
+
+def _truth(answers: Bools, measure: Floats, before: SceneState) -> Truth:
+    """Answers with `defined` where the measured quantity is finite, over the batch shape of both scenes."""
+    shape = np.broadcast_shapes(answers.shape, (*before.effector.shape[:-1], answers.shape[-1]))
+    defined = np.isfinite(measure)
+    return np.broadcast_to(answers & defined, shape), np.broadcast_to(defined, shape)
+
+
+def _pair_vectors(scene: SceneState, ordered: bool) -> Floats:
+    """(..., P, 2) from the second to the first object of each pair."""
+    first, second = pair_indices(len(scene.names), ordered)
+    xy = _objects(scene)
+    return xy[..., first, :] - xy[..., second, :]
+
+
+def objects_touching(before: SceneState, after: SceneState, *, limit: float) -> Truth:
+    """Whether two objects' centres are nearer than `limit` (m). Instances: unordered pairs."""
+    distance = _length(_pair_vectors(after, ordered=False))
+    return _truth(distance < limit, distance, before)
+
+
+def effector_contact(before: SceneState, after: SceneState) -> Truth:
+    """Whether the effector physically touches an object. Instances: objects."""
+    touches = after.contacts[..., -1, :-1]
+    return _truth(touches, _length(_objects(after)), before)
+
+
+def effector_near(before: SceneState, after: SceneState, *, limit: float) -> Truth:
+    """Whether an object's centre is nearer to the effector than `limit` (m). Instances: objects."""
+    distance = _length(_objects(after) - _effector(after))
+    return _truth(distance < limit, distance, before)
+
+
+def object_at_place(before: SceneState, after: SceneState, *, anchors: Floats, limits: Floats) -> Truth:
+    """Whether an object is at a place: nearer to anchor k than `limits[k]`. Instances: objects x K places.
+
+    Args:
+        before: unused but for its batch shape.
+        after: the scene asked about.
+        anchors: (K, 2) world xy, m.
+        limits: (K,) m.
+    """
+    distance = _length(_objects(after)[..., :, None, :] - anchors)  # (..., N, K)
+    flat = distance.reshape(*distance.shape[:-2], -1)
+    return _truth((distance < limits).reshape(flat.shape), flat, before)
+
+
+def _in_bands(vectors: Floats, bands: Bands) -> tuple[Bools, Floats]:
+    """Whether vectors (..., P, 2) end within `width` of each band's axis, the segment from `start * reach` to `reach`.
+
+    Returns:
+        (..., P * D) bool and the squared distance to the segment, (..., P * D) m^2.
+    """
+    along = vectors @ bands.directions.T  # (..., P, D)
+    beyond = along - np.clip(along, bands.start * bands.reach, bands.reach)
+    squared = (vectors**2).sum(-1)[..., None] - along**2 + beyond**2
+    flat = squared.reshape(*squared.shape[:-2], -1)
+    return flat < bands.width**2, flat
+
+
+def object_direction(before: SceneState, after: SceneState, *, bands: Bands) -> Truth:
+    """Whether the first object lies in a direction from the second. Instances: ordered pairs x D directions."""
+    return _truth(*_in_bands(_pair_vectors(after, ordered=True), bands), before)
+
+
+def effector_direction(before: SceneState, after: SceneState, *, bands: Bands) -> Truth:
+    """Whether the effector lies in a direction from an object. Instances: objects x D directions."""
+    return _truth(*_in_bands(_effector(after) - _objects(after), bands), before)
+
+
+def _moved_towards(step: Floats, cones: Cones) -> tuple[Bools, Floats]:
+    """Whether displacements (..., P, 2) are long enough and inside each direction's cone: (..., P * D)."""
+    length = _length(step)[..., None]  # (..., P, 1)
+    answers = (length >= cones.limit) & (step @ cones.directions.T >= cones.cosines * length)
+    flat = answers.reshape(*answers.shape[:-2], -1)
+    return flat, np.broadcast_to(length, answers.shape).reshape(flat.shape)
+
+
+def object_moved_direction(before: SceneState, after: SceneState, *, cones: Cones) -> Truth:
+    """Whether an object moved in a direction. Instances: objects x D directions."""
+    return _truth(*_moved_towards(_objects(after) - _objects(before), cones), before)
+
+
+def effector_moved_direction(before: SceneState, after: SceneState, *, cones: Cones) -> Truth:
+    """Whether the effector moved in a direction. Instances: D directions."""
+    return _truth(*_moved_towards(_effector(after) - _effector(before), cones), before)
+
+
+def object_moved(before: SceneState, after: SceneState, *, limit: float) -> Truth:
+    """Whether an object's displacement reaches `limit` (m). Instances: objects."""
+    distance = _length(_objects(after) - _objects(before))
+    return _truth(distance >= limit, distance, before)
+
+
+def objects_closer(before: SceneState, after: SceneState, *, limit: float) -> Truth:
+    """Whether two objects' distance fell by more than `limit` (m). Instances: unordered pairs."""
+    change = _length(_pair_vectors(before, ordered=False)) - _length(_pair_vectors(after, ordered=False))
+    return _truth(change > limit, change, before)
+
+
+def effector_closer(before: SceneState, after: SceneState, *, limit: float) -> Truth:
+    """Whether the effector's distance to an object fell by more than `limit` (m). Instances: objects."""
+    change = _length(_objects(before) - _effector(before)) - _length(_objects(after) - _effector(after))
+    return _truth(change > limit, change, before)
