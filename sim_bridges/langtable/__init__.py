@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Language-Table simulation, its scripted behaviours, and what registers them as an environment."""
+
+from sim_bridges.langtable.blocks import OBJECT_SETS
+from sim_bridges.langtable.env import LangTableEnv
+from sim_bridges.langtable.experts import NoisyExpert, PushExpert, ReachExpert, SeparateExpert
+from sim_bridges.langtable.play import Play
+from sim_bridges.langtable.specification import CAMERA, SPECIFICATION
+from swm_core.environment import EnvironmentEntry
+
+LANGTABLE = EnvironmentEntry(
+    spec=SPECIFICATION,
+    make=LangTableEnv,
+    behaviours={
+        "expert_push": PushExpert,
+        "expert_reach": ReachExpert,
+        "expert_separate": SeparateExpert,
+        "noisy_expert": NoisyExpert,
+        "play": Play,
+    },
+)
+
+__all__ = [
+    "CAMERA",
+    "LANGTABLE",
+    "OBJECT_SETS",
+    "SPECIFICATION",
+    "LangTableEnv",
+    "NoisyExpert",
+    "Play",
+    "PushExpert",
+    "ReachExpert",
+    "SeparateExpert",
+]

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated table: plane, board, arm with peg, blocks; moved by commands, asked about contacts, drawn."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pybullet
+import pybullet_data
+from pybullet_utils.bullet_client import BulletClient
+
+from sim_bridges.langtable import blocks, specification
+from sim_bridges.langtable.arm import INITIAL_JOINTS, arm_description
+from sim_bridges.langtable.layout import Layout
+from swm_core.errors import BridgeError
+
+CONTACT_DISTANCE = 0.001  # m; bodies at most this far apart are in contact
+SETTLE_STEPS = 200
+_MOTOR_FORCE = 1200
+_REACH = 0.03  # m; how far beyond the blocks' sizes the peg or a moving block counts as near
+_REST_SPEED = 1e-3  # m/s and rad/s
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Full state of a world, valid for the world that made it and as long as its objects stay."""
+
+    state: int
+    command: np.ndarray
+    generation: int
+
+
+class World:
+    """One pybullet client with one table; not thread-safe, used from the thread that made it.
+
+    Attributes:
+        objects: names of the blocks present.
+        command: (2,) float64, commanded effector position, m.
+    """
+
+    def __init__(self, objects: tuple[str, ...]) -> None:
+        """Build the table with these blocks, the arm at its initial joints."""
+        self.objects: tuple[str, ...] = ()
+        self.command = np.zeros(2)
+        self._client = BulletClient(pybullet.DIRECT)
+        self._generation = 0
+        self.rebuild(objects)
+
+    def rebuild(self, objects: tuple[str, ...]) -> None:
+        """Build the table anew with other blocks; snapshots made before are void."""
+        p = self._client
+        p.resetSimulation()
+        p.setGravity(0, 0, -9.8)
+        p.setTimeStep(1 / specification.PHYSICS_RATE)
+        p.setPhysicsEngineParameter(enableFileCaching=0)
+        self._plane = p.loadURDF(str(Path(pybullet_data.getDataPath()) / "plane.urdf"), basePosition=[0, 0, -0.001])
+        self._board = self._add_board()
+        self._arm = self._add_arm()
+        self.objects = blocks.validate_objects(objects)
+        self._blocks = [self._add_block(name, index) for index, name in enumerate(self.objects)]
+        self._rolling = [False] * len(self._blocks)
+        self._generation += 1
+        self._initial = p.saveState()
+
+    def _add_board(self) -> int:
+        low, high = specification.BOARD_LOW, specification.BOARD_HIGH
+        corners = [[low[0], low[1], 0], [high[0], low[1], 0], [high[0], high[1], 0], [low[0], high[1], 0]]
+        shape = self._client.createVisualShape(
+            pybullet.GEOM_MESH,
+            vertices=corners,
+            indices=[0, 1, 2, 0, 2, 3],
+            normals=[[0, 0, 1]] * 4,
+            rgbaColor=specification.BOARD_RGBA,
+        )
+        return self._client.createMultiBody(0, -1, shape)
+
+    def _add_arm(self) -> int:
+        p = self._client
+        with tempfile.TemporaryDirectory() as folder:
+            arm = p.loadURDF(str(arm_description(Path(folder))), useFixedBase=True)
+        infos = [p.getJointInfo(arm, joint) for joint in range(p.getNumJoints(arm))]
+        links = {info[12].decode(): info[0] for info in infos}
+        self._flange, self._peg = links["link6"], links["peg"]
+        self._joints = [info[0] for info in infos if info[2] == pybullet.JOINT_REVOLUTE]
+        for joint in range(-1, len(infos)):
+            p.changeDynamics(arm, joint, linearDamping=0, angularDamping=0)
+        p.setCollisionFilterPair(arm, self._plane, self._peg, -1, 0)
+        for joint, angle in zip(self._joints, INITIAL_JOINTS, strict=True):
+            p.resetJointState(arm, joint, angle)
+        return arm
+
+    def _add_block(self, name: str, index: int) -> int:
+        colour, shape = name.split()
+        p, mesh = self._client, blocks.visual_mesh(shape)
+        collision = p.createCollisionShape(pybullet.GEOM_MESH, vertices=blocks.hull_points(shape).tolist())
+        visual = p.createVisualShape(
+            pybullet.GEOM_MESH,
+            vertices=mesh.vertices.tolist(),
+            indices=mesh.faces.ravel().tolist(),
+            normals=mesh.normals.tolist(),
+            rgbaColor=blocks.COLOURS[colour],
+        )
+        body = p.createMultiBody(blocks.MASS, collision, visual, [5.0, 5.0 + index, 0.0])
+        p.changeDynamics(
+            body,
+            -1,
+            lateralFriction=blocks.LATERAL_FRICTION,
+            restitution=0,
+            rollingFriction=0,
+            collisionMargin=blocks.COLLISION_MARGIN,
+            localInertiaDiagonal=blocks.bounding_inertia(shape).tolist(),
+        )
+        return body
+
+    def start(self, layout: Layout) -> None:
+        """Begin from a layout: arm at rest over its command, blocks placed and settled for 200 physics steps."""
+        p = self._client
+        p.restoreState(self._initial)
+        self.command = layout.peg.copy()
+        for _ in range(4):
+            for joint, angle in zip(self._joints, self._inverse_kinematics(), strict=True):
+                p.resetJointState(self._arm, joint, angle)
+        for index, (x, y, yaw) in enumerate(layout.blocks):
+            self.place(index, x, y, yaw)
+        self.advance(SETTLE_STEPS)
+
+    def place(self, index: int, x: float, y: float, yaw: float) -> None:
+        """Put a block upright on the table, at rest."""
+        p = self._client
+        p.resetBasePositionAndOrientation(self._blocks[index], [x, y, 0.0], p.getQuaternionFromEuler([0, 0, yaw]))
+        p.resetBaseVelocity(self._blocks[index], [0, 0, 0], [0, 0, 0])
+
+    def move(self, delta: np.ndarray) -> None:
+        """Add (2,) m to the command, keep it in the workspace, and advance one control period."""
+        self.command = np.clip(self.command + delta, specification.WORKSPACE_LOW, specification.WORKSPACE_HIGH)
+        self.advance(specification.STEPS_PER_ACTION)
+
+    def advance(self, steps: int) -> None:
+        """Drive towards the command for a number of physics steps."""
+        p = self._client
+        self._set_rolling_friction()
+        p.setJointMotorControlArray(
+            self._arm,
+            self._joints,
+            pybullet.POSITION_CONTROL,
+            targetPositions=self._inverse_kinematics(),
+            forces=[_MOTOR_FORCE] * len(self._joints),
+        )
+        for _ in range(steps):
+            p.stepSimulation()
+
+    def _inverse_kinematics(self) -> tuple[float, ...]:
+        p = self._client
+        joints = [state[0] for state in p.getJointStates(self._arm, self._joints)]
+        count = len(joints)
+        return p.calculateInverseKinematics(
+            self._arm,
+            self._flange,
+            [*self.command, specification.EFFECTOR_HEIGHT],
+            [0, 1, 0, 0],
+            lowerLimits=[-17] * count,
+            upperLimits=[17] * count,
+            jointRanges=[17] * count,
+            restPoses=[0, 0, *joints[2:]],
+            maxNumIterations=100,
+            residualThreshold=1e-10,
+        )
+
+    def _set_rolling_friction(self) -> None:
+        """Give rolling friction to blocks that may move in this control period.
+
+        It triples the constraints of every contact and does nothing to a block at rest; half of the physics' time goes
+        into it otherwise. Derived from the state alone, so that a restored world goes on as it did.
+        """
+        p = self._client
+        xy = np.array([p.getBasePositionAndOrientation(body)[0][:2] for body in self._blocks])
+        speed = np.array([np.abs(np.concatenate(p.getBaseVelocity(body))).max() for body in self._blocks])
+        peg = self.peg()[:2]
+        along = self.command - peg
+        t = np.clip((xy - peg) @ along / max(along @ along, 1e-12), 0, 1)
+        size = specification.SPECIFICATION.max_object_size
+        active = np.linalg.norm(peg + t[:, None] * along - xy, axis=1) < size / 2 + specification.PEG_RADIUS + _REACH
+        active |= speed > _REST_SPEED
+        near = np.linalg.norm(xy[:, None] - xy[None], axis=-1) < size + _REACH
+        for _ in self._blocks:
+            grown = (near & active).any(1)
+            if (grown == active).all():
+                break
+            active = grown
+        for index, wanted in enumerate(active.tolist()):
+            if wanted != self._rolling[index]:
+                friction = blocks.ROLLING_FRICTION if wanted else 0.0
+                p.changeDynamics(self._blocks[index], -1, rollingFriction=friction)
+                self._rolling[index] = wanted
+
+    def poses(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Positions (N, 3) in m, yaws (N,) in rad, and tilts (N,), the cosine between block and world z axis."""
+        positions, yaws, tilts = [], [], []
+        for body in self._blocks:
+            position, quaternion = self._client.getBasePositionAndOrientation(body)
+            m = self._client.getMatrixFromQuaternion(quaternion)
+            positions.append(position)
+            yaws.append(np.arctan2(m[3], m[0]))
+            tilts.append(m[8])
+        return np.array(positions).reshape(-1, 3), np.array(yaws), np.array(tilts)
+
+    def peg(self) -> np.ndarray:
+        """(3,) float64: measured centre of the peg's lower end, m."""
+        state = self._client.getLinkState(self._arm, self._peg, computeForwardKinematics=1)
+        m = self._client.getMatrixFromQuaternion(state[1])
+        return np.array(state[0]) + np.array([m[2], m[5], m[8]]) * specification.PEG_LENGTH / 2
+
+    def flange(self) -> np.ndarray:
+        """(3,) float64: measured centre of mass of the flange (link 6), m."""
+        return np.array(self._client.getLinkState(self._arm, self._flange, computeForwardKinematics=1)[0])
+
+    def contacts(self) -> np.ndarray:
+        """(N+1, N+1) bool, symmetric: which bodies touch; row and column N are the peg."""
+        index = {body: i for i, body in enumerate(self._blocks)}
+        index[self._arm] = len(self._blocks)
+        touching = np.zeros((len(index), len(index)), bool)
+        for point in self._client.getContactPoints():
+            a, b = index.get(point[1]), index.get(point[2])
+            if a is not None and b is not None and point[8] <= CONTACT_DISTANCE:
+                touching[a, b] = touching[b, a] = True
+        return touching
+
+    def save(self) -> Snapshot:
+        """Remember the full state; release it with `release`."""
+        return Snapshot(self._client.saveState(), self.command.copy(), self._generation)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Return to a remembered state exactly.
+
+        Raises:
+            BridgeError: the world was rebuilt since.
+        """
+        if snapshot.generation != self._generation:
+            raise BridgeError("this snapshot was made before the world was rebuilt with other objects")
+        self._client.restoreState(snapshot.state)
+        self.command = snapshot.command.copy()
+
+    def release(self, snapshot: Snapshot) -> None:
+        """Free the memory of a remembered state."""
+        if snapshot.generation == self._generation:
+            self._client.removeState(snapshot.state)
+
+    def render(self) -> np.ndarray:
+        """(180, 320, 3) uint8 RGB frame; a point seen at (u, v) is drawn at column u, row v - 1, as in the original."""
+        camera = specification.CAMERA
+        eye, forward = np.array(camera.position), np.array(camera.rotation[2])
+        view = pybullet.computeViewMatrix(
+            eye.tolist(), (eye + forward).tolist(), (-np.array(camera.rotation[1])).tolist()
+        )
+        fov = float(np.degrees(2 * np.arctan(camera.height / 2 / camera.focal)))
+        projection = pybullet.computeProjectionMatrixFOV(
+            fov, camera.width / camera.height, specification.CAMERA_NEAR, specification.CAMERA_FAR
+        )
+        image = self._client.getCameraImage(
+            camera.width,
+            camera.height,
+            view,
+            projection,
+            renderer=pybullet.ER_TINY_RENDERER,
+            flags=pybullet.ER_NO_SEGMENTATION_MASK,
+        )[2]
+        return np.ascontiguousarray(np.asarray(image, np.uint8).reshape(camera.height, camera.width, 4)[..., :3])
+
+    def close(self) -> None:
+        """End the simulation; nothing else may be called after."""
+        if self._client.isConnected():
+            self._client.disconnect()
