@@ -36,6 +36,7 @@ class EnvironmentSpec:
         object_sets: named sets of object names ("BLOCK_8" -> ("red moon", ...)); the first is the default.
         max_object_size: widest extent of an object, m (for pictures and defaults of thresholds).
         table_height: height of the plane on which objects stand, world frame, m.
+        mirror_symmetric: whether the world with y negated is as likely as itself and the camera sees it flipped left-right.
     """
 
     name: str
@@ -52,6 +53,7 @@ class EnvironmentSpec:
     object_sets: Mapping[str, tuple[str, ...]]
     max_object_size: float = 0.055
     table_height: float = 0.0
+    mirror_symmetric: bool = False
 
     @property
     def action_dim(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -130,8 +130,8 @@ def _column(table: pa.Table, name: str) -> np.ndarray:
     return column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
 
 
-def read_table(path: Path, images: bool = True) -> tuple[pa.Table, EpisodeMetadata]:
-    """All rows of a trajectory file as stored, with or without the frames.
+def read_table(path: Path, columns: Sequence[str] | None = None) -> tuple[pa.Table, EpisodeMetadata]:
+    """All rows of a trajectory file as stored, of all columns or some.
 
     Raises:
         DataError: unreadable, or its columns are not those of the schema.
@@ -141,7 +141,7 @@ def read_table(path: Path, images: bool = True) -> tuple[pa.Table, EpisodeMetada
     if not file.schema_arrow.equals(expected, check_metadata=False):
         raise DataError(f"{path}: columns are {file.schema_arrow.names} of unexpected types; expected\n{expected}")
     try:
-        return file.read(None if images else list(SCENE_COLUMNS)), metadata
+        return file.read(None if columns is None else list(columns)), metadata
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: damaged: {error}") from error
 
@@ -156,7 +156,7 @@ def read_episode(path: Path, images: bool = True) -> Episode:
     Raises:
         DataError: missing, damaged or of another schema; the message names the file.
     """
-    table, metadata = read_table(path, images)
+    table, metadata = read_table(path, None if images else SCENE_COLUMNS)
     rows, n = len(table), len(metadata.objects)
     if rows < 1:
         raise DataError(f"{path}: no states")

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes of a sample that keep its geometry true: what is drawn and what is projected move together.
+
+Mirroring and shifting change the camera or the scene before questions are asked, so that truth, words and targets
+follow by themselves; the lighting changes touch pixels only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from swm_core.camera import Camera
+from swm_core.environment import EnvironmentSpec
+from swm_core.errors import ConfigError
+from swm_core.scene import SceneState
+
+MIRRORED_ACTIONS = ("dy", "dyaw", "droll")  # what changes sign when world y does
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much a sample may be changed; the default changes nothing.
+
+    Attributes:
+        mirror: probability of showing the scene mirrored left-right (world y negated).
+        shift_px: largest shift of the frame to each side, px. Targets in the world stay: the camera has moved.
+        brightness: largest addition to all channels, in 0..1 of the full range.
+        contrast: largest relative change of the distance from mid-grey.
+        gain: largest relative change of each channel by itself.
+        noise: standard deviation of pixel noise, in 0..1 of the full range.
+    """
+
+    mirror: float = 0.0
+    shift_px: int = 0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    gain: float = 0.0
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ConfigError: a value is negative or above 1 (the shift: not a whole number of at least 0).
+        """
+        for name in ("mirror", "brightness", "contrast", "gain", "noise"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"augmentation {name} is {getattr(self, name)}; it must be within 0 and 1")
+        if self.shift_px < 0 or self.shift_px != int(self.shift_px):
+            raise ConfigError(f"augmentation shift_px is {self.shift_px}; it must be a whole number of at least 0")
+
+
+def check_mirror(spec: EnvironmentSpec) -> None:
+    """Make sure that an environment may be mirrored.
+
+    Raises:
+        ConfigError: it does not declare itself mirror-symmetric, or its camera does not see y and -y alike.
+    """
+    if not spec.mirror_symmetric:
+        raise ConfigError(f"environment {spec.name} is not declared mirror-symmetric; set mirror to 0")
+    points = np.array([[0.3, 0.1, 0.0], [0.5, -0.2, 0.03]])
+    seen, mirrored = spec.camera.project(points), spec.camera.project(points * (1.0, -1.0, 1.0))
+    if not np.allclose(mirrored, (spec.camera.width, 0.0) + seen * (-1.0, 1.0), atol=1e-3):
+        raise ConfigError(f"the camera of {spec.name} does not see world y and -y as left and right of its middle")
+
+
+def mirror_scenes(scenes: SceneState) -> SceneState:
+    """The scenes with world y negated; yaws as for objects symmetric about their own y axis."""
+    flip = np.array([1.0, -1.0, 1.0])
+    return replace(scenes, positions=scenes.positions * flip, yaws=np.pi - scenes.yaws, effector=scenes.effector * flip)
+
+
+def mirror_actions(actions: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """(..., A) actions with those dimensions negated that change sign with world y."""
+    signs = [-1.0 if name in MIRRORED_ACTIONS else 1.0 for name in names]
+    return actions * np.array(signs, actions.dtype)
+
+
+def mirror_image(image: np.ndarray) -> np.ndarray:
+    """(H, W, 3) frame flipped left-right."""
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+def shift_image(image: np.ndarray, camera: Camera, right: int, down: int) -> tuple[np.ndarray, Camera]:
+    """Move a frame's content, and the camera's principal point with it; border pixels are repeated.
+
+    Args:
+        image: (H, W, 3) uint8.
+        camera: that took it.
+        right: px.
+        down: px.
+
+    Returns:
+        frame of the same shape, and the camera whose projection fits it.
+    """
+    height, width = image.shape[:2]
+    rows = np.clip(np.arange(height) - down, 0, height - 1)
+    columns = np.clip(np.arange(width) - right, 0, width - 1)
+    u, v = camera.centre
+    return image[rows[:, None], columns], replace(camera, principal=(float(u) + right, float(v) + down))
+
+
+@lru_cache(maxsize=4)
+def _noise_bank(scale: float, size: int) -> np.ndarray:
+    """Noise to cut pieces from: drawing it afresh for every frame costs more than decoding the frame."""
+    return np.random.default_rng(0).normal(0.0, 255.0 * scale, 2 * size).astype(np.int16)
+
+
+def relight(image: np.ndarray, change: Augmentation, random: np.random.Generator) -> np.ndarray:
+    """Brightness, contrast, colour gain and noise within the limits.
+
+    Args:
+        image: (H, W, 3) uint8.
+        change: the limits.
+        random: source of the draws.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    draws = random.uniform(-1.0, 1.0, 5)
+    gains = (1.0 + change.contrast * draws[0]) * (1.0 + change.gain * draws[1:4])
+    levels = np.arange(256.0)[:, None]
+    table = (levels - 127.5) * gains + 127.5 + 255.0 * change.brightness * draws[4]
+    image = cv2.LUT(image, np.clip(table + 0.5, 0, 255).astype(np.uint8)[:, None])
+    if change.noise:
+        bank = _noise_bank(change.noise, image.size)
+        start = int(random.integers(image.size))
+        image = cv2.add(image, bank[start : start + image.size].reshape(image.shape), dtype=cv2.CV_8U)
+    return image

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""State-action-question-answer samples (paper Sec. 3.1, A.3.2), drawn on the fly from trajectories.
+
+Sample i is a function of the data, the settings, the seed and i alone. So the stream is the same for any number of
+loader workers and training processes, and a run resumes by starting at a later i. Balance is therefore not kept by
+running counts but by settings that are measured once at the start, from the same data, see `swm_core.data.balance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from swm_core.data import augment
+from swm_core.data.augment import Augmentation
+from swm_core.data.balance import Balance, measure_balance
+from swm_core.data.questioning import AskedQuestion, QuestionCatalogue, ask_place, ask_type
+from swm_core.data.trajectories import Trajectories, Trajectory
+from swm_core.errors import ConfigError, DataError
+from swm_core.scene import SceneState
+
+HORIZON = 20  # longest horizon (paper A.3.2)
+HORIZONS = 4  # horizons per state (paper A.3.2)
+MENTIONS = 2  # things that a question can name
+NEAR = 0.08  # m; an effector this near to an object's centre is about to matter
+MOVED = 0.01  # m; an object that moves this far within the longest horizon makes a state interesting
+
+
+@dataclass(frozen=True)
+class SaqaSettings:
+    """How samples are drawn.
+
+    Attributes:
+        questions: questions per state, K.
+        locate_share: share of the questions that are "where is X".
+        type_weights: relative share per question type; types that are not named have 1.
+        now_share: share of samples that ask about horizon 0 among others.
+        motion_weight: how much likelier than others a state is drawn where an object is about to move.
+        near_weight: how much likelier a state is drawn where the effector is near an object.
+        largest_weight: limit of a label's loss weight, and 1 / limit from below.
+        augmentation: changes of picture and scene.
+    """
+
+    questions: int = 12
+    locate_share: float = 0.1
+    type_weights: Mapping[str, float] = field(default_factory=dict)
+    now_share: float = 0.3
+    motion_weight: float = 4.0
+    near_weight: float = 2.0
+    largest_weight: float = 5.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ConfigError: a value is outside its range.
+        """
+        shares = {"locate_share": self.locate_share, "now_share": self.now_share}
+        for name, share in shares.items():
+            if not 0.0 <= share <= 1.0:
+                raise ConfigError(f"{name} is {share}; it must be within 0 and 1")
+        least = min(self.motion_weight, self.near_weight, self.largest_weight)
+        if self.questions < 1 or least < 1.0 or any(not w >= 0 for w in self.type_weights.values()):
+            raise ConfigError(f"questions and weights must be at least 1, type weights at least 0: {self}")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One state with K questions; lengths are m, world frame, unless noted.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        actions: (20, A) float32, zero after the episode's end.
+        available: number of actions given.
+        horizons: (4,) int64, increasing.
+        ids: (K, L) int64 word numbers, 0 for padding.
+        answers: (K, 4) int8: 0 no, 1 yes, -1 none.
+        types: (K,) int64, places in the catalogue's `type_names`.
+        weights: (K, 4) float32 loss weights; 0 where there is no answer.
+        mentions: (K, 2) int64 word positions of the things named, -1 for none.
+        mentioned: (K, 2) int64 objects named, N for the effector, -1 for none.
+        targets: (K, 2, 21, 3) float32 positions of the named things at horizons 0..20, NaN where unknown.
+        pixels: (K, 2, 2) float32 (u, v) of the named things at present, px, NaN for none.
+        effector: (21, 3) float32 positions of the effector at horizons 0..20, NaN beyond the episode.
+        effector_pixel: (2,) float32 (u, v) of the effector at present, px.
+        texts: the K questions.
+        names: the N objects' names.
+        source: episode number and t.
+    """
+
+    image: np.ndarray
+    actions: np.ndarray
+    available: int
+    horizons: np.ndarray
+    ids: np.ndarray
+    answers: np.ndarray
+    types: np.ndarray
+    weights: np.ndarray
+    mentions: np.ndarray
+    mentioned: np.ndarray
+    targets: np.ndarray
+    pixels: np.ndarray
+    effector: np.ndarray
+    effector_pixel: np.ndarray
+    texts: tuple[str, ...]
+    names: tuple[str, ...]
+    source: tuple[int, int]
+
+
+def interest(trajectory: Trajectory, settings: SaqaSettings) -> np.ndarray:
+    """(T + 1,) float64 weight with which a state is drawn: higher where something is about to happen."""
+    scenes, length = trajectory.scenes, len(trajectory) + 1
+    later = np.minimum(np.arange(length) + HORIZON, length - 1)
+    moves = np.linalg.norm(scenes.positions[later] - scenes.positions, axis=-1).max(-1, initial=0.0) > MOVED
+    gaps = np.linalg.norm(scenes.positions[..., :2] - scenes.effector[:, None, :2], axis=-1).min(-1, initial=np.inf)
+    return np.where(moves, settings.motion_weight, 1.0) * np.where(gaps < NEAR, settings.near_weight, 1.0)
+
+
+def draw_horizons(available: int, now_share: float, random: np.random.Generator) -> np.ndarray:
+    """(4,) int64 different horizons within 0..available, increasing; 0 is among them with probability `now_share`."""
+    now = available < HORIZONS or random.random() < now_share
+    later = 1 + random.permutation(available)[: HORIZONS - now]
+    return np.sort(np.append(later, 0) if now else later)
+
+
+class SaqaDataset(Dataset[Sample]):
+    """Samples 0, 1, 2, ... of a data set; `torch.utils.data.DataLoader` takes it with `collate_samples`.
+
+    Args:
+        data: the trajectories.
+        catalogue: the questions.
+        settings: how samples are drawn.
+        seed: of all draws.
+        samples: length; the stream itself has no end.
+
+    Raises:
+        DataError: no state has a frame and four horizons.
+        ConfigError: an unknown type is weighted, all weights are 0, or mirroring does not fit the environment.
+    """
+
+    def __init__(
+        self,
+        data: Trajectories,
+        catalogue: QuestionCatalogue,
+        settings: SaqaSettings = SaqaSettings(),
+        seed: int = 0,
+        samples: int = 1_000_000,
+    ) -> None:
+        if settings.augmentation.mirror:
+            augment.check_mirror(data.spec)
+        unknown = set(settings.type_weights) - set(catalogue.type_names)
+        if unknown:
+            raise ConfigError(f"type weights of unknown question types: {', '.join(sorted(unknown))}")
+        self.data, self.catalogue, self.settings, self.seed, self.samples = data, catalogue, settings, seed, samples
+        self.states = data.states(least=HORIZONS - 1)
+        if not len(self.states):
+            raise DataError(f"no state has a frame and at least {HORIZONS - 1} actions after it")
+        interests = [interest(episode, settings) for episode in data.episodes]
+        self._cumulative = np.cumsum([interests[episode][t] for episode, t in self.states])
+        shares = np.array([settings.type_weights.get(kind.name, 1.0) for kind in catalogue.types])
+        if not shares.sum() > 0:
+            raise ConfigError("all question types have weight 0")
+        locate = settings.locate_share if catalogue.locate else 0.0
+        self._shares = np.cumsum([*(shares / shares.sum() * (1.0 - locate)), locate])
+        self.balance = Balance.even(len(catalogue.types))
+        self.balance = measure_balance(self, settings.largest_weight)
+
+    def __len__(self) -> int:
+        """Length of the stream that a loader goes through."""
+        return self.samples
+
+    def random(self, index: int) -> np.random.Generator:
+        """Generator of sample `index`."""
+        return np.random.default_rng((self.seed, index))
+
+    def draw_state(self, random: np.random.Generator) -> tuple[int, int, np.ndarray]:
+        """Draw a state and its horizons: episode number, t, (4,) horizons."""
+        at = np.searchsorted(self._cumulative, random.random() * self._cumulative[-1], side="right")
+        episode, t = (int(i) for i in self.states[min(at, len(self.states) - 1)])
+        available = min(HORIZON, len(self.data.episodes[episode]) - t)
+        return episode, t, draw_horizons(available, self.settings.now_share, random)
+
+    def draw_questions(
+        self, scenes: SceneState, horizons: np.ndarray, random: np.random.Generator
+    ) -> list[tuple[AskedQuestion, bool]]:
+        """Draw K questions.
+
+        Args:
+            scenes: states from the one asked in onwards, batch shape (at least the last horizon + 1,).
+            horizons: (Z,) int.
+            random: source of the draws.
+
+        Returns:
+            questions, each with the answer that was looked for.
+
+        Raises:
+            DataError: no question has a defined answer here.
+        """
+        catalogue, pair = self.catalogue, (scenes[:1], scenes[horizons])
+        asked: list[tuple[AskedQuestion, bool]] = []
+        for _ in range(20 * self.settings.questions):  # a type without a defined answer here is drawn again
+            if len(asked) == self.settings.questions:
+                break
+            number = int(np.searchsorted(self._shares, random.random() * self._shares[-1], side="right"))
+            wanted = bool(random.random() < self.balance.wanted[min(number, len(catalogue.types) - 1)])
+            if number >= len(catalogue.types) and catalogue.locate is not None:
+                question: AskedQuestion | None = ask_place(
+                    catalogue.locate, number, scenes.names, len(horizons), random
+                )
+            else:
+                question = ask_type(catalogue.types[number], number, pair, wanted, random)
+            if question is not None:
+                asked.append((question, wanted))
+        if len(asked) < self.settings.questions:
+            raise DataError(f"no question has a defined answer in a scene of {', '.join(scenes.names)}")
+        return asked
+
+    def __getitem__(self, index: int) -> Sample:
+        """Sample number `index`."""
+        random = self.random(index)
+        number, t, horizons = self.draw_state(random)
+        episode, change, camera = self.data.episodes[number], self.settings.augmentation, self.data.spec.camera
+        window = slice(t, t + HORIZON + 1)
+        scenes, actions = episode.scenes[window], episode.actions[t : t + HORIZON]
+        image = episode.frame(t)
+        if change.mirror and random.random() < change.mirror:
+            scenes, image = augment.mirror_scenes(scenes), augment.mirror_image(image)
+            actions = augment.mirror_actions(actions, self.data.spec.action_names)
+        asked = [question for question, _ in self.draw_questions(scenes, horizons, random)]
+        if change.shift_px:
+            right, down = (int(s) for s in random.integers(-change.shift_px, change.shift_px + 1, 2))
+            image, camera = augment.shift_image(image, camera, right, down)
+        if change.brightness or change.contrast or change.gain or change.noise:
+            image = augment.relight(image, change, random)
+        padded = np.zeros((HORIZON, actions.shape[1]), np.float32)
+        padded[: len(actions)] = actions
+        path = np.full((HORIZON + 1, len(scenes.names) + 1, 3), np.nan, np.float32)
+        path[: len(actions) + 1, :-1] = scenes.positions
+        path[: len(actions) + 1, -1] = scenes.effector
+        found = [self.catalogue.mentions(q.text, scenes.names, MENTIONS) for q in asked]
+        mentioned = np.stack([objects for _, objects in found])  # (K, M)
+        seen = camera.project(path[0]).astype(np.float32)  # (N + 1, 2)
+        missing = mentioned < 0
+        targets, pixels = path.transpose(1, 0, 2)[mentioned], seen[mentioned]
+        targets[missing], pixels[missing] = np.nan, np.nan
+        answers = np.stack([q.answers for q in asked])
+        types = np.array([q.type for q in asked])
+        return Sample(
+            image=image,
+            actions=padded,
+            available=len(actions),
+            horizons=horizons,
+            ids=np.stack([self.catalogue.encode(q.text) for q in asked]),
+            answers=answers,
+            types=types,
+            weights=self.balance.label_weights(types, answers),
+            mentions=np.stack([places for places, _ in found]),
+            mentioned=mentioned,
+            targets=targets,
+            pixels=pixels,
+            effector=path[:, -1],
+            effector_pixel=seen[-1],
+            texts=tuple(q.text for q in asked),
+            names=scenes.names,
+            source=(number, t),
+        )
