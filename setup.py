@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ROS package swm_ros (ament_python), which pip installs as well."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+NAME = "swm_ros"
+SHARED = ("launch", "config", "rviz", "models")
+
+
+def shared_files() -> list[tuple[str, list[str]]]:
+    """Files that ROS looks for under share/swm_ros, one entry a folder; hidden files and bytecode stay out."""
+    folders: dict[str, list[str]] = {}
+    for top in SHARED:
+        for path in sorted((ROOT / top).rglob("*")):
+            relative = path.relative_to(ROOT)
+            hidden = any(part.startswith((".", "__pycache__")) for part in relative.parts)
+            if path.is_file() and not hidden:
+                folders.setdefault(f"share/{NAME}/{relative.parent}", []).append(str(relative))
+    return list(folders.items())
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Semantic World Model: plans robot actions by asking what will be true after them",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["swm_core*", "swm_ros*", "sim_bridges*"]),
+    include_package_data=True,
+    package_data={"": ["py.typed", "*.yaml", "*.json"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        *shared_files(),
+    ],
+    zip_safe=False,
+    install_requires=[
+        "accelerate>=1.0",
+        "cattrs>=23.2",
+        "click>=8.1",
+        "diffusers>=0.31",
+        "gymnasium>=1.0",
+        "honcho>=2.0",
+        "imageio>=2.34",
+        "imageio-ffmpeg>=0.5",
+        "matplotlib>=3.8",
+        "numpy>=1.26",
+        "opencv-python-headless>=4.9",
+        "pillow>=10.2",
+        "psutil>=5.9",
+        "pyarrow>=15.0",
+        "pybullet>=3.2.6",
+        "pyyaml>=6.0",
+        "safetensors>=0.4.3",
+        "setuptools",
+        "torch>=2.4",
+        "tqdm>=4.66",
+        "transformers>=4.48",
+    ],
+    extras_require={
+        "dev": [
+            "codespell>=2.3",
+            "hypothesis>=6.100",
+            "mypy>=1.11",
+            "pytest>=8.0",
+            "pytest-timeout>=2.3",
+            "ruff>=0.6",
+            "types-PyYAML",
+        ],
+    },
+    entry_points={
+        "console_scripts": [
+            "semworld = swm_core.cli:main",
+            "swm-sim = swm_ros.launcher:main",
+            "perception = swm_ros.perception_node:main",
+            "planner = swm_ros.planner_node:main",
+            "guard = swm_ros.guard_node:main",
+            "monitor = swm_ros.monitor_node:main",
+            "langtable_bridge = sim_bridges.langtable.bridge_node:main",
+        ],
+        "semworld.environments": ["langtable = sim_bridges.langtable:LANGTABLE"],
+    },
+)
