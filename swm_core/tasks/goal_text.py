@@ -17,13 +17,13 @@ from swm_core.tasks.words import BLOCK, COLOURS, SHAPES, Words, object_phrases, 
 MAX_LENGTH = 500
 
 _ARTICLES = {"the", "a", "an"}
-_FILLER = {"please", "now", "first", "finally", "next", "also", "just"}
+_FILLER = {"please", "now", "first", "finally", "also", "just"}
+_LEAD = {"next", "can", "could", "you"}
 _ARM = ("arm", "robot arm", "robotic arm", "robot", "peg", "robot peg", "robotic peg", "effector", "end effector",
         "tool", "gripper", "robotic gripper", "hand", "finger")  # fmt: skip
 _PUSH_VERBS = ("push", "move", "slide", "put", "bring", "shove", "drag", "place")
 _REACH_VERBS = ("reach", "touch", "approach", "contact", "go", "point", "get", "tap")
 _APART_VERBS = ("separate", "split", "detach")
-_PLURAL = {"blocks", "objects"}
 
 _PUSH = f"(?:{'|'.join(_PUSH_VERBS)})"
 _TO = (
@@ -69,7 +69,7 @@ _GRAMMAR: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 
 _VERBS = {*_PUSH_VERBS, *_REACH_VERBS, *_APART_VERBS, "make", "let", "have", "join", "connect", "unite", "take", "keep"}
 _GRAMMAR_WORDS = {word for _, grammar in _GRAMMAR for word in re.findall(r"[a-z]+", grammar.pattern)}
-_CLAUSES = re.compile(r"[.;,!\n]+|\b(?:and )?(?:then|afterwards|after that)\b", re.IGNORECASE)
+_CLAUSES = re.compile(r"[.;!\n]+|\b(?:and )?(?:then|afterwards|after that)\b", re.IGNORECASE)
 
 
 def examples(names: Sequence[str]) -> str:
@@ -89,7 +89,7 @@ class _Reader:
         self.arm = {tuple(tokenize(word)) for word in (*_ARM, *effector_words)} - set(self.phrases)
         known = [tokenize(name) for name in names]
         self.colours = {*COLOURS, *(words[0] for words in known if len(words) > 1)}
-        self.nouns = {*SHAPES, BLOCK, *(words[-1] for words in known)}
+        self.nouns = {*SHAPES, BLOCK, *(words[-1] for words in known if words)}
         self.longest = max((len(words) for words in (*self.phrases, *self.arm)), default=0)
 
     def fail(self, reason: str) -> GoalError:
@@ -146,40 +146,42 @@ class _Reader:
         return 0, ""
 
 
-def _check_text(text: object) -> str:
+def _check_text(text: object, reader: _Reader) -> str:
     if not isinstance(text, str):
-        raise GoalError(f"a goal is text, got {type(text).__name__}")
+        raise reader.fail(f"a goal is text, got {type(text).__name__}")
     if len(text) > MAX_LENGTH:
-        raise GoalError(f"the goal has {len(text)} characters, at most {MAX_LENGTH} are read")
+        raise reader.fail(f"the goal has {len(text)} characters, at most {MAX_LENGTH} are read")
     text = text.strip(" \r\n\t")
-    bad = sorted({f"U+{ord(c):04X}" for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") and c != "\n"})
+    bad = sorted(
+        {f"U+{ord(c):04X}" for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") and c not in "\n\t"}
+    )
     if bad:
-        raise GoalError(f"the goal has control characters: {', '.join(bad[:5])}")
+        raise reader.fail(f"the goal has control characters: {', '.join(bad[:5])}")
     return text
 
 
 def _clauses(text: str) -> list[list[str]]:
-    """Words of each clause without articles and filler; "and" before a verb begins a new clause."""
+    """Words of each clause without articles and filler; "and" (or a comma) before a verb begins a new clause."""
     found: list[list[str]] = []
     for part in _CLAUSES.split(text):
-        words = [word for word in tokenize(part) if word not in _ARTICLES]
+        words = [w for w in tokenize(part.replace(",", " and ")) if w not in _ARTICLES and w not in _FILLER]
         clauses: list[list[str]] = [[]]
-        for i, word in enumerate(words):
-            if word == "and" and (i + 1 == len(words) or words[i + 1] in _VERBS or not clauses[-1]):
+        for word, after in zip(words, [*words[1:], ""], strict=False):
+            if word != "and":
+                clauses[-1].append(word)
+            elif after in _VERBS or not clauses[-1]:
                 clauses.append([])
-            else:
+            elif after not in ("and", ""):
                 clauses[-1].append(word)
         found += clauses
-    stripped = [_without_filler(clause) for clause in found]
+    stripped = [_without_lead(clause) for clause in found]
     return [clause for clause in stripped if clause]
 
 
-def _without_filler(words: list[str]) -> list[str]:
-    """Drop polite and ordering words at both ends: "can you please first ..."."""
-    while words and (words[0] in _FILLER or words[0] in ("can", "could", "you")):
+def _without_lead(words: list[str]) -> list[str]:
+    """Drop "can you", "next" and the like before the verb."""
+    while words and words[0] in _LEAD:
         words = words[1:]
-    while words and words[-1] in _FILLER:
-        words = words[:-1]
     return words
 
 
@@ -206,8 +208,8 @@ def parse_goal(text: str, names: Sequence[str], effector_words: Sequence[str] = 
 
     Understood are reaching (reach, touch, go to, point at, move the arm to), pushing (push, move, slide, put, ... X to,
     towards, next to, against Y; X touches Y; X and Y touching; bring X and Y together) and separating (separate X from
-    Y and Z; move X away from Y), in sequence by "then", "and" before a verb, or a full stop. An object is called by
-    its name, by "<colour> block" or by its shape where only one fits. Articles and capitals don't matter.
+    Y and Z; move X away from Y), in sequence by "then", "and" before a verb, a semicolon or a full stop. An object is
+    called by its name, by "<colour> block" or by its shape where only one fits. Articles and capitals don't matter.
 
     Args:
         text: what was said, at most 500 characters.
@@ -218,7 +220,7 @@ def parse_goal(text: str, names: Sequence[str], effector_words: Sequence[str] = 
         GoalError: the text cannot be understood; says why, what is on the table, and examples.
     """
     reader = _Reader(names, effector_words)
-    clauses = _clauses(_check_text(text))
+    clauses = _clauses(_check_text(text, reader))
     if not clauses:
         raise reader.fail("the goal is empty")
     return tuple(_step(words, reader) for words in clauses)
