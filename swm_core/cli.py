@@ -18,6 +18,7 @@ from swm_core.errors import SwmError
 COMMANDS: dict[str, tuple[str, str]] = {
     "collect": ("swm_core.commands.collect:collect_command", "Collect episodes of scripted behaviours."),
     "saqa": ("swm_core.commands.saqa:saqa_command", "Show, count or export question-answer samples of a data set."),
+    "train": ("swm_core.commands.train:train_command", "Train a world model."),
     "validate": ("swm_core.commands.validate:validate_command", "Check trajectory files and draw an episode."),
 }
 

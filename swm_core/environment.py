@@ -13,6 +13,7 @@ import numpy as np
 from swm_core.camera import Camera
 from swm_core.errors import ConfigError
 from swm_core.scene import SceneState
+from swm_core.tasks.questions import LocateType, QuestionType
 
 ENTRY_POINT_GROUP = "semworld.environments"
 
@@ -121,11 +122,17 @@ class EnvironmentEntry:
         spec: the fixed facts.
         make: builds an environment; keyword `images` says whether observations carry frames.
         behaviours: named factories of scripted behaviours for collection; each takes no argument.
+        questions: the types of yes/no questions that make sense here.
+        locate: the auxiliary question "where is X", or None.
+        effector_words: what the effector is called in questions; the first is used in tasks.
     """
 
     spec: EnvironmentSpec
     make: Callable[..., Environment]
     behaviours: Mapping[str, Callable[[], Behaviour]] = field(default_factory=dict)
+    questions: tuple[QuestionType, ...] = ()
+    locate: LocateType | None = None
+    effector_words: tuple[str, ...] = ()
 
 
 def load_environment(name: str) -> EnvironmentEntry:

@@ -7,6 +7,7 @@ from sim_bridges.langtable.experts import NoisyExpert, PushExpert, ReachExpert, 
 from sim_bridges.langtable.play import Play
 from sim_bridges.langtable.specification import CAMERA, SPECIFICATION
 from swm_core.environment import EnvironmentEntry
+from swm_core.tasks.langtable_questions import EFFECTOR_WORDS, LANGTABLE_LOCATE, LANGTABLE_QUESTIONS
 
 LANGTABLE = EnvironmentEntry(
     spec=SPECIFICATION,
@@ -18,6 +19,9 @@ LANGTABLE = EnvironmentEntry(
         "noisy_expert": NoisyExpert,
         "play": Play,
     },
+    questions=LANGTABLE_QUESTIONS,
+    locate=LANGTABLE_LOCATE,
+    effector_words=EFFECTOR_WORDS,
 )
 
 __all__ = [

@@ -58,4 +58,5 @@ SPECIFICATION = EnvironmentSpec(
     object_sets=OBJECT_SETS,
     max_object_size=0.0525,
     table_height=0.0,
+    mirror_symmetric=True,
 )

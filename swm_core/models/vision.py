@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compact model's eye: a small convolutional encoder with a fine map for finding things and coarse tokens for context."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from swm_core.camera import Camera
+
+FINE_STRIDE = 8  # px per cell of the fine map
+TOKEN_STRIDE = 16  # px per image token
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions beside the identity."""
+
+    def __init__(self, channels: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.GroupNorm(8, channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, h, w) to the same shape."""
+        return x + self.body(x)
+
+
+class VisionEncoder(nn.Module):
+    """RGB frame to a fine feature map (stride 8) and image tokens (stride 16).
+
+    Args:
+        width: token width.
+        fine_width: channels of the fine map.
+    """
+
+    def __init__(self, width: int, fine_width: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.PixelUnshuffle(4),
+            nn.Conv2d(48, 64, 3, 1, 1),
+            nn.ReLU(),
+            nn.Conv2d(64, fine_width, 3, 2, 1),
+            Residual(fine_width),
+            Residual(fine_width, dilation=2),
+            nn.GroupNorm(8, fine_width),
+        )
+        self.tokens = nn.Conv2d(fine_width, width, 3, 2, 1)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode frames.
+
+        Args:
+            images: (B, 3, H, W) float in [0, 1].
+
+        Returns:
+            fine map (B, h * w, fine_width), and image tokens (B, h' * w', width), both row by row.
+        """
+        x = (images - 0.5) * 4.0
+        x = self.stem(x.contiguous(memory_format=torch.channels_last))
+        return x.flatten(2).transpose(1, 2), self.tokens(functional.relu(x)).flatten(2).transpose(1, 2)
+
+
+def grid_shape(camera: Camera, stride: int) -> tuple[int, int]:
+    """Rows and columns of cells of the given stride (px) that a frame of the camera becomes."""
+    return -(-camera.height // stride), -(-camera.width // stride)
+
+
+def cell_points(camera: Camera, stride: int, height: float) -> Tensor:
+    """World points under the cells' centres.
+
+    Args:
+        camera: the camera of the frames.
+        stride: px per cell.
+        height: height of the plane, world frame, m.
+
+    Returns:
+        (rows * columns, 3) float32, world frame, m; cells that look above the horizon are pulled to it.
+    """
+    rows, columns = grid_shape(camera, stride)
+    v, u = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
+    pixels = torch.stack([u, v], -1).reshape(-1, 2).numpy() * stride
+    return torch.as_tensor(camera.unproject(pixels, height), dtype=torch.float32).clamp(-2.0, 2.0)
+
+
+def cell_index(camera: Camera, stride: int, pixels: Tensor) -> Tensor:
+    """Number of the cell that holds a pixel.
+
+    Args:
+        camera: the camera of the frames.
+        stride: px per cell.
+        pixels: (..., 2) continuous (u, v), px.
+
+    Returns:
+        (...) int64; -1 where the pixel is outside the frame or not finite.
+    """
+    rows, columns = grid_shape(camera, stride)
+    u, v = pixels.nan_to_num(-1.0).unbind(-1)
+    inside = (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
+    cell = (v / stride).long().clamp(0, rows - 1) * columns + (u / stride).long().clamp(0, columns - 1)
+    return torch.where(inside, cell, torch.full_like(cell, -1))

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop, on accelerate: one process or many, resumable, with curves."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from swm_core.data.batches import collate_samples
+from swm_core.data.questioning import QuestionCatalogue
+from swm_core.data.saqa import SaqaDataset, SaqaSettings
+from swm_core.data.storage import list_episodes
+from swm_core.data.trajectories import Trajectories
+from swm_core.environment import EnvironmentSpec, load_environment
+from swm_core.errors import DataError
+from swm_core.models.compact import CompactConfig, CompactWorldModel
+from swm_core.models.weights import load_model, save_model
+from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
+from swm_core.training.config import ModelSettings, TrainingConfig
+from swm_core.training.curves import draw_curves
+from swm_core.training.losses import answer_loss, grounding_loss, position_loss
+from swm_core.training.measures import to_inputs, validate
+
+AXES = {"dx": 0, "dy": 1, "dz": 2}
+
+
+def compact_config(
+    spec: EnvironmentSpec, words: tuple[str, ...], effector_words: tuple[str, ...], sizes: ModelSettings
+) -> CompactConfig:
+    """Configuration of a compact model for an environment."""
+    scale = tuple(max(abs(a), abs(b)) for a, b in zip(spec.action_low, spec.action_high, strict=True))
+    low, high = spec.workspace_low, spec.workspace_high
+    return CompactConfig(
+        vocabulary=words,
+        effector_words=effector_words,
+        camera=spec.camera,
+        action_scale=scale,
+        action_axes=tuple(AXES.get(name, -1) for name in spec.action_names),
+        origin=((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2),
+        table_height=spec.table_height,
+        **asdict(sizes),
+    )
+
+
+def bfloat16_pays(size: int = 512, least: float = 1.5) -> bool:
+    """Whether this processor multiplies bfloat16 matrices at least `least` times faster than float32 ones."""
+    seconds = []
+    for dtype in (torch.float32, torch.bfloat16):
+        a = torch.randn(size, size).to(dtype)
+        runs = []
+        for _ in range(6):
+            start = time.perf_counter()
+            a @ a
+            runs.append(time.perf_counter() - start)
+        seconds.append(min(runs))
+    return seconds[0] > least * seconds[1]
+
+
+class Trainer:
+    """One run.
+
+    Args:
+        config: its settings.
+
+    Raises:
+        DataError: no training or validation episodes, or damaged ones.
+        ModelError: a model to start from, or a checkpoint, that does not fit.
+    """
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self.config = config
+        half = config.precision == "bf16" or (config.precision == "auto" and bfloat16_pays())
+        self.accelerator = Accelerator(
+            cpu=not torch.cuda.is_available(),
+            mixed_precision="bf16" if half else "no",
+            gradient_accumulation_steps=config.accumulate,
+        )
+        self.bfloat16 = half
+        torch.manual_seed(config.seed)
+        entry = load_environment(config.environment)
+        files = [file for folder in config.data for file in list_episodes(Path(folder))]
+        split = [f.metadata.seed % config.validation_every == 0 for f in files]
+        parts = [[f for f, held in zip(files, split, strict=True) if held is wanted] for wanted in (False, True)]
+        if not all(parts):
+            raise DataError(f"no episodes for {'training' if parts[1] else 'validation'} in {', '.join(config.data)}")
+        self.training, self.validation = (Trajectories(part) for part in parts)
+        for part in (self.training, self.validation):  # symmetry is a fact of the world, not of the recording
+            part.spec = replace(part.spec, mirror_symmetric=entry.spec.mirror_symmetric)
+        if config.start_from:
+            self.model = load_model(Path(config.start_from)).requires_grad_(True)
+        else:
+            words = QuestionCatalogue(entry.questions, entry.locate, entry.effector_words).words
+            self.model = CompactWorldModel(compact_config(self.training.spec, words, entry.effector_words, config.model))
+        self.catalogue = QuestionCatalogue(
+            entry.questions, entry.locate, entry.effector_words, self.model.config.vocabulary
+        )
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), config.rate, (0.9, 0.98), weight_decay=config.decay)
+        self.out = Path(config.out)
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a step: linear warm-up, then half a cosine."""
+        config = self.config
+        if step < config.warmup:
+            return config.rate * (step + 1) / config.warmup
+        share = (step - config.warmup) / max(1, config.steps - config.warmup)
+        return config.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+
+    def loader(self, dataset: SaqaDataset, first: int) -> DataLoader:
+        """Batches from sample `first` on; each process takes every n-th batch."""
+        return DataLoader(
+            Subset(dataset, range(first, len(dataset))),
+            batch_size=self.config.batch,
+            collate_fn=collate_samples,
+            num_workers=self.config.workers,
+            drop_last=True,
+        )
+
+    def validation_batches(self) -> DataLoader:
+        """The same validation samples each time: no augmentation, their own seed."""
+        plain = SaqaSettings(questions=self.config.saqa.questions, locate_share=self.config.saqa.locate_share)
+        dataset = SaqaDataset(self.validation, self.catalogue, plain, 1_000_003, self.config.validation_samples)
+        return DataLoader(dataset, batch_size=16, collate_fn=collate_samples, num_workers=self.config.workers)
+
+    def run(self) -> dict[str, float]:
+        """Train to the end, from the last checkpoint if there is one.
+
+        Returns:
+            The last validation's measures.
+        """
+        config, accelerator = self.config, self.accelerator
+        self.out.mkdir(parents=True, exist_ok=True)
+        progress = load_checkpoint(self.out, self.model, self.optimiser) or {"step": 0, "best": 0.0}
+        step, best, measures = int(progress["step"]), progress["best"], {}
+        (self.out / "config.json").write_text(json.dumps(asdict(config), indent=1))
+        per_step = config.batch * config.accumulate * accelerator.num_processes
+        dataset = SaqaDataset(self.training, self.catalogue, config.saqa, config.seed, (config.steps + 1) * per_step)
+        model, optimiser, loader = accelerator.prepare(self.model, self.optimiser, self.loader(dataset, step * per_step))
+        batches = iter(loader)
+        bar = tqdm(total=config.steps, initial=step, unit="step", disable=not accelerator.is_main_process)
+        started, first = time.monotonic(), step
+        while step < config.steps:
+            for group in optimiser.param_groups:
+                group["lr"] = self.rate(step)
+            losses = torch.zeros(3)
+            for _ in range(config.accumulate):
+                with accelerator.accumulate(model):
+                    losses += self.learn(model, optimiser, next(batches)) / config.accumulate
+            step += 1
+            bar.update()
+            if step % 20 == 0:
+                answered = (step - first) * per_step * config.saqa.questions * 4 / (time.monotonic() - started)
+                row = dict(zip(("answer", "position", "grounding"), losses.tolist(), strict=True))
+                bar.set_postfix({k: f"{v:.3f}" for k, v in row.items()} | {"answers/s": f"{answered:.0f}"})
+                self.log("training.csv", {"step": step, **row, "rate": self.rate(step), "answers_per_s": answered})
+            if step % config.validate_every == 0 or step == config.steps:
+                measures = validate(self.model, self.validation_batches(), self.catalogue.type_names, self.bfloat16)
+                best = self.keep(step, measures, best)
+        bar.close()
+        return measures
+
+    def learn(self, model: torch.nn.Module, optimiser: torch.optim.Optimizer, batch: dict) -> torch.Tensor:
+        """One batch forward and back, and a step when the accumulation is full.
+
+        Returns:
+            (3,) answer, position and grounding loss.
+        """
+        with self.accelerator.autocast():
+            readout, prefix = model(*to_inputs(batch))
+        parts = (
+            answer_loss(readout, batch),
+            position_loss(readout, batch),
+            grounding_loss(prefix, batch, self.training.spec.camera),
+        )
+        weights = (self.config.answer_weight, self.config.position_weight, self.config.grounding_weight)
+        self.accelerator.backward(sum(w * p for w, p in zip(weights, parts, strict=True)))
+        if self.accelerator.sync_gradients:
+            self.accelerator.clip_grad_norm_(model.parameters(), self.config.clip)
+        optimiser.step()
+        optimiser.zero_grad()
+        return torch.stack(parts).detach()
+
+    def keep(self, step: int, measures: dict[str, float], best: float) -> float:
+        """Log a validation, write the checkpoint and, if it is the best so far, the model; returns the best score."""
+        if not self.accelerator.is_main_process:
+            return best
+        self.log("validation.csv", {"step": step, **measures})
+        notes = {"step": step, "measures": measures, "config": asdict(self.config)}
+        if measures["balanced"] >= best:
+            best = measures["balanced"]
+            save_model(self.out / "best", self.model, notes)
+        save_model(self.out / "last", self.model, notes)
+        save_checkpoint(self.out, self.model, self.optimiser, {"step": step, "best": best})
+        draw_curves(self.out)
+        places = " ".join(f"{k}={measures[k] * 1000:.1f}mm" for k in ("found", "effector", "moved", "moved_still"))
+        tqdm.write(f"step {step}: balanced accuracy {measures['balanced']:.3f}, median errors {places}")
+        return best
+
+    def log(self, name: str, row: dict[str, float]) -> None:
+        """Append a row to a CSV file of the run."""
+        if not self.accelerator.is_main_process:
+            return
+        path = self.out / name
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, row)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
