@@ -23,7 +23,8 @@ def ask_arguments(request: AskQuestion.Request, spec: EnvironmentSpec) -> tuple[
         Question texts and (h, A) float32 actions inside the bounds.
 
     Raises:
-        QuestionError: no or too many questions, an empty one, or actions of a wrong size, not finite or out of bounds.
+        QuestionError: no or too many questions, an empty one, or actions of a wrong size, not finite or out of
+            bounds.
     """
     questions = list(request.questions)
     if not 0 < len(questions) <= MAX_QUESTIONS or not all(q.strip() for q in questions):

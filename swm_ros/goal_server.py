@@ -2,8 +2,7 @@
 """The planner's side of goals: topics and action; acceptance, refusal, preemption, cancelation and status.
 
 Owns the goal pursued and its epoch. Every goal ends in exactly one final state, which is published and, for an
-action, returned.
-All of it runs on the node's executor thread.
+action, returned. All of it runs on the node's executor thread.
 """
 
 from __future__ import annotations

@@ -15,6 +15,10 @@ from swm_msgs import msg
 from swm_msgs.msg import GoalStatus, ResultCode
 from swm_ros.conversions import task_from_message
 
+STATE_NAMES = {
+    getattr(GoalStatus, name): name.lower()
+    for name in ("IDLE", "ACCEPTED", "REFUSED", "ACTIVE", "WAITING", "SUCCEEDED", "ABORTED", "CANCELED", "PREEMPTED")
+}
 TERMINAL = frozenset({GoalStatus.SUCCEEDED, GoalStatus.ABORTED, GoalStatus.CANCELED, GoalStatus.PREEMPTED})
 
 
@@ -87,7 +91,8 @@ def task_from_typed(message: msg.Task, names: Sequence[str], spec: EnvironmentSp
     """A typed task, checked against the objects that are there.
 
     Raises:
-        GoalRefusedError: it is malformed, or a question names an object that the environment has but the scene has not.
+        GoalRefusedError: it is malformed, or a question names an object that the environment has but the scene has
+            not.
     """
     try:
         task = task_from_message(message)

@@ -2,9 +2,8 @@
 """What the last node before the hardware lets through. Pure logic: no ROS and no clock, so that tests can attack it.
 
 Refused: not finite, wrong frame, out of order (a stale or repeated step of a plan, a plan of an earlier goal),
-anything while the
-emergency stop is latched. Limited: speed per axis, change of speed, and motion that would leave the workspace.
-This is not a safety-rated function.
+anything while the emergency stop is latched. Limited: speed per axis, change of speed, and motion that would leave
+the workspace. This is not a safety-rated function.
 """
 
 from __future__ import annotations

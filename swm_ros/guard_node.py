@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guard: the last node before the hardware. Applies `swm_ros.guard` to /swm/command_raw and sends /swm/command.
 
-Runs without the world model's libraries and in its own process, so that nothing that a planner does can stop it.
-When commands stay away,
-it sends zero velocity itself; time-outs run on receipt times of a monotonic clock. Not a safety-rated function.
+Runs without the world model's libraries and in its own process, so that nothing that a planner does can stop it. When
+commands stay away, it sends zero velocity itself; time-outs run on receipt times of a monotonic clock. Not a
+safety-rated function.
 """
 
 from __future__ import annotations

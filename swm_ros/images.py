@@ -2,8 +2,7 @@
 """Image messages to RGB arrays and back: by cv_bridge where there is a working one, else the same by numpy.
 
 Accepted: rgb8, bgr8, rgba8, bgra8 (alpha is dropped). The model was trained on colours, so grey images are refused
-rather than
-repeated into three channels. Sizes and lengths are checked before anything is read.
+rather than repeated into three channels. Sizes and lengths are checked before anything is read.
 """
 
 from __future__ import annotations
@@ -59,8 +58,8 @@ def check(message: Image, width: int, height: int) -> None:
     if (message.width, message.height) != (width, height):
         raise ImageError(
             ImageCause.SIZE,
-            f"image is {message.width}x{message.height}, the model's camera is {width}x{height}; set the driver's size or "
-            "crop and resize before this node (scaling here would hide a wrong camera)",
+            f"image is {message.width}x{message.height}, the model's camera is {width}x{height}; set the driver's size "
+            "or crop and resize before this node (scaling here would hide a wrong camera)",
         )
     row = width * (4 if "a" in message.encoding else 3)
     if message.step < row or message.step * height > 4 * MAX_PIXELS:
@@ -103,8 +102,8 @@ def from_rgb(image: np.ndarray) -> Image:
 def working_cv_bridge() -> Callable[[Image], np.ndarray] | None:
     """cv_bridge's conversion if it is installed and gives what it should on a small image of each encoding, else None.
 
-    The check is there because a cv_bridge built for another NumPy or another ROS imports and then fails or crashes
-    on use.
+    The check is there because a cv_bridge built for another NumPy or another ROS imports and then fails or crashes on
+    use.
     """
     try:
         from cv_bridge import CvBridge

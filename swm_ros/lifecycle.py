@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The managed node that every node of the stack is, and the main function that they share.
 
-A subclass fills in `setup` (configure), `start` (activate), `stop` (deactivate) and `close` (clean-up). Its
-entities are made with
-`advertise`, `listen`, `serve` and `every`, are silent unless the node is active, and are destroyed at clean-up.
-With the parameter `autostart` (default) a node configures and activates itself, so that a plain launch needs no
-lifecycle manager.
+A subclass fills in `setup` (configure), `start` (activate), `stop` (deactivate) and `close` (clean-up). Its entities
+are made with `advertise`, `listen`, `serve` and `every`, are silent unless the node is active, and are destroyed at
+clean-up. With the parameter `autostart` (default) a node configures and activates itself, so that a plain launch
+needs no lifecycle manager.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ from rclpy.timer import Timer
 
 from swm_core.errors import ConfigError, SwmError
 from swm_ros import parameters
+from swm_ros.stack import LAUNCHER_PID
 
 Config = TypeVar("Config")
-LAUNCHER_PID = "SWM_LAUNCHER_PID"  # set by the pip launcher; a node ends when that process is gone
 
 
 class ManagedNode(LifecycleNode, Generic[Config]):

@@ -2,8 +2,7 @@
 """ROS parameters declared from frozen dataclasses, so that a setting, its meaning and its range exist once.
 
 A field's description is its entry in the class docstring's "Attributes:". Its range is `metadata={"range": (low,
-high)}`, inclusive.
-Parameters are read-only; a dataclass inside a dataclass becomes a prefix ("planner.horizon").
+high)}`, inclusive. Parameters are read-only; a dataclass inside a dataclass becomes a prefix ("planner.horizon").
 """
 
 from __future__ import annotations
@@ -47,9 +46,8 @@ def declare(node: Node, config_type: type[Config], prefix: str = "") -> Config:
 
     Args:
         node: node that gets the parameters.
-        config_type: frozen dataclass; fields are bool, int, float, str, tuples of float, int or str, or
-            dataclasses; a field that
-            may be None has no parameter value for it and keeps its default unless set.
+        config_type: frozen dataclass; fields are bool, int, float, str, tuples of float, int or str, or dataclasses;
+            a field that may be None has no parameter value for it and keeps its default unless set.
         prefix: put before each name.
 
     Returns:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Perception: checks camera frames and hands them on as rgb8 of the size that the world model knows.
 
-Owns /swm/observation. A frame that does not fit is refused, never scaled or padded in silence: a wrong camera must
-be seen.
+Owns /swm/observation. A frame that does not fit is refused, never scaled or padded in silence: a wrong camera must be
+seen.
 """
 
 from __future__ import annotations

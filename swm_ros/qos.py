@@ -2,8 +2,8 @@
 """Every quality of service and topic name of the stack, in one place.
 
 Images are reliable with depth 1: the latest frame wins, and large frames are not lost in fragments as they are with
-best effort.
-Goals take what `ros2 topic pub` offers by default. Latched topics give a late subscriber the latest state.
+best effort. Goals take what `ros2 topic pub` offers by default. Latched topics give a late subscriber the latest
+state.
 """
 
 from __future__ import annotations

@@ -2,12 +2,9 @@
 """Which step of which plan is sent at which tick of the 10 Hz timer. Pure bookkeeping: no ROS, no clock of its own.
 
 Ticks are numbered. A plan made from a frame is tied to the tick whose command is the first that the frame does not
-show yet: action i
-belongs to tick `base + i`. The commands between the frame and the moment when the plan will be ready are known
-beforehand: those already
-sent, and the steps of the present plan that will be sent meanwhile. They are given to the planner as committed, so
-that overlap of
-planning and execution is exact in the model's own terms.
+show yet: action i belongs to tick `base + i`. The commands between the frame and the moment when the plan will be
+ready are known beforehand: those already sent, and the steps of the present plan that will be sent meanwhile. They
+are given to the planner as committed, so that overlap of planning and execution is exact in the model's own terms.
 """
 
 from __future__ import annotations

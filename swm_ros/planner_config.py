@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the planner node, and the controller that they ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from swm_core.errors import ConfigError
+from swm_core.planning.controller import Controller, PlannerConfig
+
+
+@dataclass(frozen=True)
+class PlannerNodeConfig:
+    """Settings of the planner node.
+
+    Attributes:
+        environment: registered environment that the model was trained on.
+        model_path: folder of the weights; empty for those shipped with the environment.
+        mode: "realtime" (10 Hz, planning overlaps execution) or "lockstep" (one command for each frame).
+        seed: seed of the planner's random numbers.
+        goal: goal text pursued as soon as the node is active; empty to wait for one.
+        objects: names that goals may speak of; empty for the environment's default set.
+        objects_from_scene: take the names from /swm/scene_state instead, which only a simulator publishes.
+        observation_timeout: time without a frame after which motion is held, s.
+        latency: first guess of the time one plan takes, s; measured from then on.
+        stop_when_complete: whether a goal ends when the model answers its completion question as wanted; evaluation
+            turns it off and lets the simulator's truth decide.
+        planner: how chunks are refined.
+    """
+
+    environment: str = "langtable"
+    model_path: str = ""
+    mode: str = "realtime"
+    seed: int = field(default=0, metadata={"range": (0, 2**31 - 1)})
+    goal: str = ""
+    objects: tuple[str, ...] = ()
+    objects_from_scene: bool = False
+    observation_timeout: float = field(default=0.25, metadata={"range": (0.01, 10.0)})
+    latency: float = field(default=0.1, metadata={"range": (0.001, 10.0)})
+    stop_when_complete: bool = True
+    planner: PlannerConfig = field(default_factory=PlannerConfig)
+
+    def __post_init__(self) -> None:
+        """Check the choice.
+
+        Raises:
+            ConfigError: the mode is neither of the two.
+        """
+        if self.mode not in ("realtime", "lockstep"):
+            raise ConfigError(f"mode is {self.mode!r}; choose realtime or lockstep")
+
+
+def load_controller(config: PlannerNodeConfig) -> Controller:
+    """The controller that the settings ask for, warmed up."""
+    path = Path(config.model_path) if config.model_path else None
+    controller = Controller.load(config.environment, path, config.planner, config.seed)
+    controller.warm_up()
+    return controller

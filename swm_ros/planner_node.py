@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Planner: observations and a goal in, commands out.
+
+The world model works on one worker thread, which no other thread enters; the node's thread keeps the newest frame
+(one slot, the latest wins), hands it over when the worker is free, and sends the next step of the newest plan at each
+tick of a 10 Hz timer. In lockstep there is no timer: each new frame is answered by exactly one command, and planning
+happens every `execute` frames.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+from rclpy.publisher import Publisher
+from rclpy.task import Future as RosFuture
+from rclpy.timer import Timer
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+
+from swm_core.environment import EnvironmentSpec, load_environment
+from swm_core.errors import SwmError
+from swm_core.planning.controller import Controller
+from swm_msgs.msg import Command, GoalStatus, PlanStats, ResultCode, SceneState
+from swm_msgs.msg import Plan as PlanMessage
+from swm_msgs.srv import AskQuestion
+from swm_ros import qos
+from swm_ros.ask import ask_arguments, fill_answer
+from swm_ros.conversions import action_to_twist, nanoseconds, stamp_of
+from swm_ros.goal_server import GoalServer
+from swm_ros.goals import Goal
+from swm_ros.images import to_rgb_numpy
+from swm_ros.lifecycle import ManagedNode, run
+from swm_ros.plan_messages import plan_message, plan_stats
+from swm_ros.planner_config import PlannerNodeConfig, load_controller
+from swm_ros.planning_worker import Frame, Planned, PlanningWorker
+from swm_ros.schedule import SAFE_ACTION, ActivePlan, CommandSchedule, Step, Window
+
+
+class Planner(ManagedNode[PlannerNodeConfig]):
+    """The node."""
+
+    commands: Publisher
+    silence: Timer
+
+    def __init__(
+        self, make_controller: Callable[[PlannerNodeConfig], Controller] = load_controller, **kwargs: object
+    ) -> None:
+        """Declare parameters; `make_controller` is for other models with the same interface."""
+        super().__init__("planner", PlannerNodeConfig, **kwargs)
+        self._make_controller = make_controller
+        self.lockstep = self.config.mode == "lockstep"
+        self.frame: Frame | None = None
+        self.worker: PlanningWorker | None = None
+        self._plan_id = 0
+        self._answered = -1  # stamp of the newest frame that was answered (lockstep) or planned for
+
+    def setup(self) -> None:
+        """Load the model, create the entities."""
+        config = self.config
+        self.spec: EnvironmentSpec = load_environment(config.environment).spec
+        ready = self.create_guard_condition(self.collect)
+        self.own(lambda: self.destroy_guard_condition(ready))
+        self.worker = PlanningWorker(self._make_controller(config), ready.trigger)
+        self.schedule = CommandSchedule(self.spec.control_period, self.spec.action_dim, config.latency)
+        names = config.objects or next(iter(self.spec.object_sets.values()))
+        self.goals = GoalServer(self, self.spec, names, self.begin, self.finish_goal)
+        self.commands = self.advertise(Command, qos.COMMAND_RAW, qos.COMMAND)
+        self.plans = self.advertise(PlanMessage, qos.PLAN, qos.RECORD)
+        self.stats = self.advertise(PlanStats, qos.PLAN_STATS, qos.RECORD)
+        self.listen(Image, qos.OBSERVATION, self.on_observation, qos.IMAGE)
+        if config.objects_from_scene:
+            self.listen(SceneState, qos.SCENE_STATE, self.on_scene, qos.RECORD)
+        self.serve(AskQuestion, "~/ask", self.on_ask)
+        self.every(self.spec.control_period, self.tick)
+        self.silence = self.every(config.observation_timeout, self.on_silence)
+
+    def start(self) -> None:
+        """Wait for goals; frames from before a pause are not used."""
+        self.frame = None
+        self.schedule.clear()
+        self.goals.idle()
+        if self.config.goal:
+            self.goals.on_text(String(data=self.config.goal))
+
+    def stop(self) -> None:
+        """End the goal and leave the robot standing."""
+        self.goals.end(GoalStatus.ABORTED, ResultCode.SHUTDOWN, "the planner is ending")
+        self.send_zero()
+
+    def close(self) -> None:
+        """End the worker."""
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
+
+    def begin(self, goal: Goal) -> None:
+        """A goal was accepted: plan for it from the newest frame."""
+        self.schedule.clear()
+        if not self.lockstep:  # there a frame that was answered must not be answered again
+            self._answered = -1
+        self.dispatch()
+
+    def finish_goal(self, goal: Goal) -> None:
+        """A goal has ended: no more motion for it."""
+        self.schedule.clear()
+        self.send_zero()
+
+    def on_scene(self, message: SceneState) -> None:
+        """Take the objects' names from the simulator."""
+        self.goals.names = tuple(o.name for o in message.objects)
+
+    def on_observation(self, message: Image) -> None:
+        """Keep the newest frame and use it when the worker is free."""
+        received, stamp = time.monotonic(), nanoseconds(message.header.stamp)
+        age = (self.get_clock().now().nanoseconds - stamp) / 1e9
+        sane = 0 <= age < self.config.observation_timeout
+        previous = self.frame.stamp if self.frame else None
+        self.frame = Frame(to_rgb_numpy(message), stamp, received, received - age if sane else received)
+        self.silence.reset()
+        if self.lockstep and previous is not None and abs(stamp - previous) > 1.5e9 * self.spec.control_period:
+            self.schedule.clear()  # frames are missing or another episode began: the rest of the plan does not fit
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Answer the newest frame from the present plan (lockstep), or give it to the worker if that is free."""
+        goal, frame = self.goals.pursued, self.frame
+        if goal is None or frame is None or self.worker is None or self.worker.busy or frame.stamp == self._answered:
+            return
+        now = time.monotonic()
+        if self.lockstep:
+            plan = self.schedule.plan
+            if plan is not None and self.schedule.tick - plan.base < self.config.planner.execute:
+                self.answer_frame()
+                return
+            window = Window(self.schedule.tick, np.zeros((0, self.spec.action_dim), np.float32), math.inf)
+        else:
+            if now - frame.received > self.config.observation_timeout:
+                return
+            window = self.schedule.window(frame.taken, now, self.config.planner.horizon)
+            self._answered = frame.stamp
+        self.worker.plan(frame, window, goal.epoch, goal.task)
+
+    def collect(self) -> None:
+        """Take finished jobs from the worker."""
+        for job in self.worker.finished() if self.worker else ():
+            try:
+                self.use(job.result())
+            except SwmError as error:
+                self.goals.end(GoalStatus.ABORTED, ResultCode.PLANNING_FAILED, f"planning failed: {error}")
+            except Exception as error:
+                self.get_logger().error(f"planning failed: {error!r}")
+                self.goals.end(GoalStatus.ABORTED, ResultCode.UNKNOWN, f"planning failed: {type(error).__name__}")
+        if self.active:
+            self.dispatch()
+
+    def use(self, made: Planned) -> None:
+        """Execute a plan from now on, if its goal is still pursued."""
+        goal = self.goals.pursued
+        if not self.active or goal is None or goal.epoch != made.epoch:
+            return
+        self.schedule.observe_latency(made.ended - made.begun)
+        self._plan_id += 1
+        self.publish_plan(made, goal)
+        self.goals.progress(made.plan, made.subgoal)
+        if made.finished and self.config.stop_when_complete:
+            self.goals.end(GoalStatus.SUCCEEDED, ResultCode.OK, f"complete with probability {made.plan.completion:.2f}")
+            return
+        self.schedule.install(ActivePlan(self._plan_id, made.plan.actions, made.window.base, made.frame.stamp))
+        if self.lockstep:
+            self.answer_frame()
+
+    def answer_frame(self) -> None:
+        """Lockstep: send exactly one command for the newest frame."""
+        step = self.schedule.take(time.monotonic())
+        if step is not None and self.frame is not None:
+            self._answered = self.frame.stamp
+            self.send(step)
+
+    def tick(self) -> None:
+        """Realtime: send the next step of the newest plan, or zero; in both modes end a goal whose time is over."""
+        now = time.monotonic()
+        self.goals.check_timeout(now)
+        if self.lockstep:
+            return
+        silent = self.frame is None or now - self.frame.received > self.config.observation_timeout
+        if self.goals.pursued is None or silent:
+            self.schedule.record(now, np.zeros(self.spec.action_dim, np.float32))
+            if self.goals.pursued is not None:
+                self.on_silence()
+            return
+        step = self.schedule.take(now)
+        if step is None:
+            self.send_zero()
+        else:
+            self.send(step)
+
+    def on_silence(self) -> None:
+        """No frame came for too long: hold the motion, say why; it goes on when frames return."""
+        if self.goals.pursued is None or self.lockstep:
+            return
+        self.schedule.clear()
+        self.send_zero()
+        self.goals.wait(f"no camera frame for {self.config.observation_timeout:.2f} s on {qos.OBSERVATION}")
+
+    def send(self, step: Step) -> None:
+        """Publish one step of a plan."""
+        goal = self.goals.pursued
+        if goal is None or self.frame is None:
+            return
+        twist, gripper = action_to_twist(step.action, self.spec)
+        command = Command(twist=twist, gripper=gripper, plan_id=step.plan.plan_id, step=step.index, epoch=goal.epoch)
+        command.observation_stamp = stamp_of(step.plan.observation)
+        command.answered_stamp = stamp_of(self.frame.stamp)
+        goal.steps += 1
+        self._stamp_and_publish(command)
+
+    def send_zero(self) -> None:
+        """Publish the safe action."""
+        command = Command(gripper=math.nan, plan_id=SAFE_ACTION, epoch=self.goals.goal.epoch if self.goals.goal else 0)
+        command.twist.header.frame_id = "world"
+        self._stamp_and_publish(command)
+
+    def _stamp_and_publish(self, command: Command) -> None:
+        command.header.stamp = self.get_clock().now().to_msg()
+        command.header.frame_id = command.twist.header.frame_id
+        command.twist.header.stamp = command.header.stamp
+        self.commands.publish(command)
+
+    def publish_plan(self, made: Planned, goal: Goal) -> None:
+        """Publish a plan and its numbers."""
+        now = self.get_clock().now().to_msg()
+        self.plans.publish(plan_message(made, self._plan_id, goal, self.spec, now))
+        self.stats.publish(plan_stats(made, self._plan_id, goal, now))
+
+    async def on_ask(self, request: AskQuestion.Request, response: AskQuestion.Response) -> AskQuestion.Response:
+        """Answer what-if questions about the newest frame; planning waits for as long as that takes."""
+        if not self.active or self.frame is None:
+            response.code, response.message = ResultCode.NOT_ACTIVE, "no frame has been received yet"
+            return response
+        frame = self.frame
+        try:
+            questions, actions = ask_arguments(request, self.spec)
+            job = self.worker.ask(frame.image, questions, actions)
+            done: RosFuture = RosFuture(executor=self.executor)
+            job.add_done_callback(lambda _: done.set_result(None))
+            await done
+            fill_answer(response, job.result(), frame.stamp)
+        except SwmError as error:
+            response.code, response.message = ResultCode.BAD_ARGUMENT, str(error)
+        return response
+
+
+def main() -> None:
+    """Run the node as a process."""
+    sys.exit(run(Planner))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one thread that enters the world model. One job at a time: there is no queue in which frames grow old."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from swm_core.planning.controller import Controller
+from swm_core.planning.plan import Plan
+from swm_core.tasks import Task
+from swm_ros.schedule import Window
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An observation with its times.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        stamp: of its header, ns of the ROS clock.
+        received: monotonic, s.
+        taken: monotonic time at which it was taken, as far as the stamp can be believed, s.
+    """
+
+    image: np.ndarray
+    stamp: int
+    received: float
+    taken: float
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan with what it was made from.
+
+    Attributes:
+        plan: what the controller returned.
+        frame: the observation.
+        window: tick of the first action, committed actions, time budget.
+        epoch: of the goal.
+        subgoal: index of the subgoal pursued.
+        finished: whether the controller holds the task for complete.
+        begun: monotonic time at which planning was asked for, s.
+        ended: monotonic time at which the plan was ready, s.
+    """
+
+    plan: Plan
+    frame: Frame
+    window: Window
+    epoch: int
+    subgoal: int
+    finished: bool
+    begun: float
+    ended: float
+
+
+class PlanningWorker:
+    """Runs a controller on a thread of its own."""
+
+    def __init__(self, controller: Controller, notify: Callable[[], None]) -> None:
+        """Start the thread.
+
+        Args:
+            controller: touched by no other thread from now on.
+            notify: called on the worker's thread when a plan is ready to be collected.
+        """
+        self._controller, self._notify = controller, notify
+        self._pool = ThreadPoolExecutor(1, "planning")
+        self._job: Future[Planned] | None = None
+        self._finished: deque[Future[Planned]] = deque()
+        self._epoch: int | None = None  # of the task that the controller was started with
+
+    @property
+    def busy(self) -> bool:
+        """Whether a plan is being made or waits to be collected."""
+        return self._job is not None
+
+    def plan(self, frame: Frame, window: Window, epoch: int, task: Task) -> None:
+        """Plan from a frame; the task is begun when its epoch is new. Not to be called while busy."""
+        begun = time.monotonic()
+
+        def work() -> Planned:
+            controller = self._controller
+            if epoch != self._epoch:
+                controller.start(task)
+                self._epoch = epoch
+            spent = time.monotonic() - begun
+            deadline = None if window.budget == float("inf") else max(window.budget - spent, 0.0)
+            plan = controller.plan(frame.image, window.committed, deadline)
+            ended = time.monotonic()
+            return Planned(plan, frame, window, epoch, controller.subgoal, controller.finished, begun, ended)
+
+        self._job = self._pool.submit(work)
+        self._job.add_done_callback(self._done)
+
+    def ask(self, image: np.ndarray, questions: Sequence[str], actions: np.ndarray) -> Future[np.ndarray]:
+        """Probabilities of yes, (K, h+1); see `Controller.ask`."""
+        return self._pool.submit(self._controller.ask, image, questions, actions)
+
+    def finished(self) -> Iterator[Future[Planned]]:
+        """Jobs that are done, successfully or not; each is given out once."""
+        while self._finished:
+            self._job = None
+            yield self._finished.popleft()
+
+    def close(self) -> None:
+        """Wait for the job in hand and end the thread."""
+        self._notify = lambda: None
+        self._pool.shutdown(cancel_futures=True)
+
+    def _done(self, job: Future[Planned]) -> None:
+        self._finished.append(job)
+        self._notify()

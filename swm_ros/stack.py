@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one description of the stack: which nodes, from which modules, with which parameters.
+
+`launch/*.launch.py` (for `ros2 launch`) and `swm-sim` (for people without ROS) are both made from it. No ROS is
+imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from swm_core.errors import ConfigError
+
+PACKAGE = "swm_ros"
+NAMESPACE = "/swm"
+MODES = ("realtime", "lockstep")
+LAUNCHER_PID = "SWM_LAUNCHER_PID"  # environment variable: the nodes end when that process is gone
+Value = str | int | float | bool
+# Simulations talk on this machine only, unless the user has chosen a discovery range.
+ENVIRONMENT = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """What a user chooses about a simulated stack.
+
+    Attributes:
+        environment: registered environment.
+        mode: "realtime" or "lockstep".
+        seed: layout of the first episode, and the planner's random numbers.
+        goal: goal text pursued from the start; empty for none.
+        planner: "gradient", "mppi", "none" or "random"; empty for the planner's default.
+        model_path: folder of the weights; empty for those shipped.
+        monitor: whether the monitor runs.
+        stop_when_complete: whether a goal ends when the model holds it for reached.
+    """
+
+    environment: str = "langtable"
+    mode: str = "realtime"
+    seed: int = 0
+    goal: str = ""
+    planner: str = ""
+    model_path: str = ""
+    monitor: bool = True
+    stop_when_complete: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the mode.
+
+        Raises:
+            ConfigError: it is not one of the two.
+        """
+        if self.mode not in MODES:
+            raise ConfigError(f"mode is {self.mode!r}; choose {' or '.join(MODES)}")
+
+
+@dataclass(frozen=True)
+class NodeProcess:
+    """One node in one process.
+
+    Attributes:
+        name: node name.
+        executable: what `ros2 run swm_ros` calls it.
+        module: Python module with the same main function.
+        parameters: those that differ from the parameter file.
+    """
+
+    name: str
+    executable: str
+    module: str
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+
+    def command(self, parameter_file: Path) -> list[str]:
+        """Command line that starts it without ROS's tools."""
+        line = [
+            sys.executable,
+            "-m",
+            self.module,
+            "--ros-args",
+            "-r",
+            f"__ns:={NAMESPACE}",
+            "-r",
+            f"__node:={self.name}",
+        ]
+        line += ["--params-file", str(parameter_file)]
+        for name, value in self.parameters.items():
+            line += ["-p", f"{name}:={json.dumps(value)}"]  # JSON is YAML: strings stay strings
+        return line
+
+
+def stack(options: StackOptions) -> tuple[NodeProcess, ...]:
+    """The nodes in the order in which they are started; none of them needs another to be there first."""
+    lockstep, mode = options.mode == "lockstep", options.mode
+    planner: dict[str, Value] = {
+        "mode": mode,
+        "seed": options.seed,
+        "goal": options.goal,
+        "planner.planner": options.planner,
+        "model_path": options.model_path,
+        "stop_when_complete": options.stop_when_complete,
+    }
+    nodes = [
+        NodeProcess("guard", "guard", "swm_ros.guard_node", {"check_freshness": not lockstep}),
+        NodeProcess("bridge", "bridge", "sim_bridges.bridge_node", {"mode": mode, "seed": options.seed}),
+        NodeProcess("perception", "perception", "swm_ros.perception_node"),
+        NodeProcess("planner", "planner", "swm_ros.planner_node", {k: v for k, v in planner.items() if v != ""}),
+    ]
+    if options.monitor:
+        nodes.append(NodeProcess("monitor", "monitor", "swm_ros.monitor_node"))
+    return tuple(nodes)
+
+
+def parameter_file(environment: str) -> Path:
+    """The parameter file of an environment's stack.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    return shared_file(f"config/{environment}.yaml")
+
+
+def shared_file(relative: str) -> Path:
+    """A file that the package installs under share: in the source tree, in the ROS installation, or under the prefix.
+
+    Raises:
+        ConfigError: it is in none of these places.
+    """
+    roots = [Path(__file__).resolve().parents[1]]
+    try:
+        from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+
+        roots.append(Path(get_package_share_directory(PACKAGE)))
+    except (ImportError, LookupError, PackageNotFoundError):  # no ROS installation here
+        pass
+    roots.append(Path(sys.prefix) / "share" / PACKAGE)
+    found = next((root / relative for root in roots if (root / relative).is_file()), None)
+    if found is None:
+        raise ConfigError(f"{relative} is in none of {', '.join(map(str, roots))}; is the package installed?")
+    return found
