@@ -2,8 +2,8 @@
 """Balance between question types and between yes and no: how it is reached, and a report of what it is.
 
 How often a state offers the rarer answer depends on the data. A fixed number of samples is drawn once with either
-answer wanted half of the time; from their counts follow, per type, the share with which yes is to be wanted so that half
-of the labels are yes, and, for what wanting alone cannot reach, loss weights that make both answers count the same.
+answer wanted half of the time; from their counts follow, per type, the share with which yes is to be wanted so that
+half of the labels are yes, and, for what wanting alone cannot reach, loss weights that make both answers count alike.
 """
 
 from __future__ import annotations

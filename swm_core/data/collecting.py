@@ -90,7 +90,7 @@ def code_version() -> str:
         if found.returncode == 0 and found.stdout.strip():
             return found.stdout.strip()
     try:
-        return version("semworld")
+        return version("swm_ros")
     except PackageNotFoundError:
         return "unknown"
 

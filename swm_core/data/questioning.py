@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from swm_core.errors import QuestionError
-from swm_core.scene import SceneState
 from swm_core.tasks.questions import LocateType, QuestionType, vocabulary
+from swm_core.tasks.relations import Truth
 from swm_core.tasks.words import mentions, tokenize
 
 NO, YES, UNDEFINED = 0, 1, -1
@@ -51,6 +51,7 @@ class QuestionCatalogue:
         effector_words: Sequence[str],
         words: Sequence[str] | None = None,
     ) -> None:
+        """See the class."""
         if not types:
             raise QuestionError("no question types")
         self.types, self.locate, self.effector_words = tuple(types), locate, tuple(effector_words)
@@ -103,7 +104,7 @@ def turned(answers: np.ndarray, defined: np.ndarray, negated: bool) -> np.ndarra
 
 
 def ask_type(
-    kind: QuestionType, number: int, scenes: tuple[SceneState, SceneState], wanted: bool, random: np.random.Generator
+    kind: QuestionType, number: int, truth: Truth, names: Sequence[str], wanted: bool, random: np.random.Generator
 ) -> AskedQuestion | None:
     """Ask one question of a type, with the wanted answer at one of the horizons if the state has such an instance.
 
@@ -112,7 +113,8 @@ def ask_type(
     Args:
         kind: the question type.
         number: its place in the catalogue.
-        scenes: before, batch shape (1,), and after, batch shape (Z,) over horizons.
+        truth: answers and defined, (Z, I) over horizons and the type's instances.
+        names: the objects' names.
         wanted: the answer to look for.
         random: source of the draws.
 
@@ -120,13 +122,13 @@ def ask_type(
         The question, or None where the type has no instance with a defined answer.
     """
     phrasing = int(random.integers(len(kind.phrasings)))
-    answers, defined = kind.truth(*scenes)  # (Z, I)
+    answers, defined = truth
     matching = defined & (answers == (wanted != kind.phrasings[phrasing].negated))
     choices = np.flatnonzero((matching if matching.any() else defined).any(0))
     if not len(choices):
         return None
     chosen = int(choices[random.integers(len(choices))])
-    arguments = kind.instances(scenes[0].names)[chosen]
+    arguments = kind.instances(names)[chosen]
     if kind.symmetric and random.random() < 0.5:
         arguments = (*arguments[1::-1], *arguments[2:])
     question = kind.ask(arguments, phrasing)

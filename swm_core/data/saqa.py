@@ -8,12 +8,13 @@ running counts but by settings that are measured once at the start, from the sam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from torch.utils.data import Dataset
 
+from swm_core.camera import Camera
 from swm_core.data import augment
 from swm_core.data.augment import Augmentation
 from swm_core.data.balance import Balance, measure_balance
@@ -21,6 +22,7 @@ from swm_core.data.questioning import AskedQuestion, QuestionCatalogue, ask_plac
 from swm_core.data.trajectories import Trajectories, Trajectory
 from swm_core.errors import ConfigError, DataError
 from swm_core.scene import SceneState
+from swm_core.tasks.relations import Truth
 
 HORIZON = 20  # longest horizon (paper A.3.2)
 HORIZONS = 4  # horizons per state (paper A.3.2)
@@ -150,6 +152,7 @@ class SaqaDataset(Dataset[Sample]):
         seed: int = 0,
         samples: int = 1_000_000,
     ) -> None:
+        """See the class."""
         if settings.augmentation.mirror:
             augment.check_mirror(data.spec)
         unknown = set(settings.type_weights) - set(catalogue.type_names)
@@ -200,7 +203,7 @@ class SaqaDataset(Dataset[Sample]):
         Raises:
             DataError: no question has a defined answer here.
         """
-        catalogue, pair = self.catalogue, (scenes[:1], scenes[horizons])
+        catalogue, pair, truths = self.catalogue, (scenes[:1], scenes[horizons]), dict[int, Truth]()
         asked: list[tuple[AskedQuestion, bool]] = []
         for _ in range(20 * self.settings.questions):  # a type without a defined answer here is drawn again
             if len(asked) == self.settings.questions:
@@ -212,7 +215,9 @@ class SaqaDataset(Dataset[Sample]):
                     catalogue.locate, number, scenes.names, len(horizons), random
                 )
             else:
-                question = ask_type(catalogue.types[number], number, pair, wanted, random)
+                if number not in truths:
+                    truths[number] = catalogue.types[number].truth(*pair)
+                question = ask_type(catalogue.types[number], number, truths[number], scenes.names, wanted, random)
             if question is not None:
                 asked.append((question, wanted))
         if len(asked) < self.settings.questions:
@@ -224,8 +229,7 @@ class SaqaDataset(Dataset[Sample]):
         random = self.random(index)
         number, t, horizons = self.draw_state(random)
         episode, change, camera = self.data.episodes[number], self.settings.augmentation, self.data.spec.camera
-        window = slice(t, t + HORIZON + 1)
-        scenes, actions = episode.scenes[window], episode.actions[t : t + HORIZON]
+        scenes, actions = episode.scenes[t : t + HORIZON + 1], episode.actions[t : t + HORIZON]
         image = episode.frame(t)
         if change.mirror and random.random() < change.mirror:
             scenes, image = augment.mirror_scenes(scenes), augment.mirror_image(image)
@@ -236,23 +240,34 @@ class SaqaDataset(Dataset[Sample]):
             image, camera = augment.shift_image(image, camera, right, down)
         if change.brightness or change.contrast or change.gain or change.noise:
             image = augment.relight(image, change, random)
+        return self._sample(image, camera, scenes, actions, horizons, asked, (number, t))
+
+    def _sample(
+        self,
+        image: np.ndarray,
+        camera: Camera,
+        scenes: SceneState,
+        actions: np.ndarray,
+        horizons: np.ndarray,
+        asked: Sequence[AskedQuestion],
+        source: tuple[int, int],
+    ) -> Sample:
+        """Arrays of fixed size from what was drawn."""
+        length, names = len(actions), scenes.names
         padded = np.zeros((HORIZON, actions.shape[1]), np.float32)
-        padded[: len(actions)] = actions
-        path = np.full((HORIZON + 1, len(scenes.names) + 1, 3), np.nan, np.float32)
-        path[: len(actions) + 1, :-1] = scenes.positions
-        path[: len(actions) + 1, -1] = scenes.effector
-        found = [self.catalogue.mentions(q.text, scenes.names, MENTIONS) for q in asked]
+        padded[:length] = actions
+        path = np.full((HORIZON + 1, len(names) + 1, 3), np.nan, np.float32)
+        path[: length + 1, :-1], path[: length + 1, -1] = scenes.positions, scenes.effector
+        found = [self.catalogue.mentions(q.text, names, MENTIONS) for q in asked]
         mentioned = np.stack([objects for _, objects in found])  # (K, M)
         seen = camera.project(path[0]).astype(np.float32)  # (N + 1, 2)
-        missing = mentioned < 0
         targets, pixels = path.transpose(1, 0, 2)[mentioned], seen[mentioned]
-        targets[missing], pixels[missing] = np.nan, np.nan
-        answers = np.stack([q.answers for q in asked])
-        types = np.array([q.type for q in asked])
+        targets[mentioned < 0], pixels[mentioned < 0] = np.nan, np.nan
+        answers, types = np.stack([q.answers for q in asked]), np.array([q.type for q in asked])
         return Sample(
             image=image,
             actions=padded,
-            available=len(actions),
+            available=length,
             horizons=horizons,
             ids=np.stack([self.catalogue.encode(q.text) for q in asked]),
             answers=answers,
@@ -265,6 +280,6 @@ class SaqaDataset(Dataset[Sample]):
             effector=path[:, -1],
             effector_pixel=seen[-1],
             texts=tuple(q.text for q in asked),
-            names=scenes.names,
-            source=(number, t),
+            names=names,
+            source=source,
         )

@@ -85,6 +85,7 @@ class Trajectories:
     """
 
     def __init__(self, files: Sequence[EpisodeFile], memory_limit: int = MEMORY_LIMIT) -> None:
+        """See the class."""
         if not files:
             raise DataError("no episodes")
         self.spec: EnvironmentSpec = files[0].metadata.spec
