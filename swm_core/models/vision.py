@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from swm_core.camera import Camera
 
 FINE_STRIDE = 8  # px per cell of the fine map
-TOKEN_STRIDE = 16  # px per image token
+TOKEN_STRIDE = 32  # px per image token
 
 
 class Residual(nn.Module):
@@ -32,7 +31,7 @@ class Residual(nn.Module):
 
 
 class VisionEncoder(nn.Module):
-    """RGB frame to a fine feature map (stride 8) and image tokens (stride 16).
+    """RGB frame to a fine feature map (stride 8) and image tokens (stride 32).
 
     Args:
         width: token width.
@@ -50,7 +49,9 @@ class VisionEncoder(nn.Module):
             Residual(fine_width, dilation=2),
             nn.GroupNorm(8, fine_width),
         )
-        self.tokens = nn.Conv2d(fine_width, width, 3, 2, 1)
+        self.tokens = nn.Sequential(
+            nn.ReLU(), nn.Conv2d(fine_width, width, 3, 2, 1), nn.ReLU(), nn.Conv2d(width, width, 3, 2, 1)
+        )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Encode frames.
@@ -63,7 +64,7 @@ class VisionEncoder(nn.Module):
         """
         x = (images - 0.5) * 4.0
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
-        return x.flatten(2).transpose(1, 2), self.tokens(functional.relu(x)).flatten(2).transpose(1, 2)
+        return x.flatten(2).transpose(1, 2), self.tokens(x).flatten(2).transpose(1, 2)
 
 
 def grid_shape(camera: Camera, stride: int) -> tuple[int, int]:

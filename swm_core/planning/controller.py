@@ -1,15 +1,312 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receding-horizon control: plan, execute the first steps, plan again, subgoal after subgoal."""
-# contract (being written): 
-# class Controller:
-#     def __init__(self, model: WorldModel, spec: EnvironmentSpec, config: PlannerConfig, seed: int = 0): ...
-#     @classmethod
-#     def load(cls, environment: str, model_path: Path | None = None, config: PlannerConfig = PlannerConfig(), seed=0)
-#         model_path None -> the weights shipped for the environment. Raises ModelError, ConfigError.
-#     def start(self, task: Task) -> None          # begins a task; drops the warm start
-#     def plan(self, image: np.ndarray (H,W,3) uint8, committed: np.ndarray (m,A) = empty, deadline: float | None = None (seconds of budget)) -> Plan
-#         raises PlanningError on an image of wrong shape/dtype, or when no task was started
-#     subgoal: int (index of current), finished: bool (last subgoal's completion answered yes several frames in a row)
-#     def ask(self, image, questions: Sequence[str], actions (h,A)) -> np.ndarray (len(questions), h+1) probability of yes at horizons 0..h
-#     def warm_up(self) -> None
-# @dataclass(frozen=True) class PlannerConfig: planner: "gradient"|"mppi"|"none"(no-op)|"random", horizon=16, sub_chunk=8, iterations=10, execute=4, candidates=..., ...
+"""Receding-horizon control: plan, execute the first steps, plan again, subgoal after subgoal (paper Sec. 3.3, 3.4)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from swm_core.errors import ConfigError, ModelError, PlanningError
+from swm_core.models.grounded import GroundedModel
+from swm_core.models.interface import WorldModel
+from swm_core.models.shipped import shipped_model
+from swm_core.planning.gradient import GradientConfig, climb
+from swm_core.planning.mppi import MppiConfig, sample_plan
+from swm_core.planning.plan import Plan
+from swm_core.planning.proposals import headings, shifted, straight_to
+from swm_core.planning.search import Bounds, Deadline, Search
+from swm_core.planning.value import Score, desired, make_score
+from swm_core.tasks.task import Subgoal, Task
+
+PLANNERS = ("gradient", "mppi", "none", "random")
+AXES = {"dx": 0, "dy": 1, "dz": 2}
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """How chunks are planned.
+
+    Attributes:
+        planner: "gradient", "mppi", "none" (no motion) or "random" (uniform actions); the last two are for comparison.
+        horizon: actions in a chunk, H.
+        sub_chunk: c of Eq. 2.
+        execute: actions executed before the next plan in lockstep.
+        directions: straight lines proposed besides the last plan and the lines to what the questions name.
+        speeds: their speeds, as shares of the largest action.
+        complete_above: probability of the completion question above which it counts as answered.
+        complete_frames: frames in a row for which it must be.
+        uniform: whether MPPI starts from uniform actions (the paper's way) rather than from the proposals.
+        gradient: settings of the gradient planner.
+        mppi: settings of MPPI.
+    """
+
+    planner: str = "gradient"
+    horizon: int = field(default=16, metadata={"range": (1, 20)})
+    sub_chunk: int = field(default=8, metadata={"range": (1, 20)})
+    execute: int = field(default=4, metadata={"range": (1, 20)})
+    directions: int = field(default=8, metadata={"range": (0, 64)})
+    speeds: tuple[float, ...] = (0.9,)
+    complete_above: float = field(default=0.5, metadata={"range": (0.0, 1.0)})
+    complete_frames: int = field(default=2, metadata={"range": (1, 100)})
+    uniform: bool = False
+    gradient: GradientConfig = GradientConfig()
+    mppi: MppiConfig = MppiConfig()
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ConfigError: a value is outside its range.
+        """
+        if self.planner not in PLANNERS:
+            raise ConfigError(f"planner {self.planner!r} is none of {', '.join(PLANNERS)}")
+        if not 1 <= self.execute <= self.horizon or not 1 <= self.sub_chunk <= self.horizon:
+            raise ConfigError(f"execute and sub_chunk must be within 1 and the horizon {self.horizon}")
+
+
+# Paper A.3.1: one proposal, learning rate 0.02, gradients clipped to norm 1, ten iterations, no trust region.
+PAPER_LANGTABLE = PlannerConfig(gradient=GradientConfig(iterations=10, rate=0.02, clip=1.0, unit=False))
+
+
+class Controller:
+    """Plans for the current subgoal of a task from one frame at a time.
+
+    Args:
+        model: answers questions.
+        low: (A,) lower bounds of the actions.
+        high: (A,) upper bounds.
+        action_names: names of the action dimensions.
+        config: how to plan.
+        seed: of sampling planners.
+
+    Raises:
+        ConfigError: the horizon is longer than the model's, or the bounds do not fit its actions.
+    """
+
+    def __init__(
+        self,
+        model: WorldModel,
+        low: Sequence[float],
+        high: Sequence[float],
+        action_names: Sequence[str],
+        config: PlannerConfig = PlannerConfig(),
+        seed: int = 0,
+    ) -> None:
+        if config.horizon > model.horizon:
+            raise ConfigError(f"planning horizon {config.horizon} is longer than the model's {model.horizon}")
+        if not len(low) == len(high) == len(action_names) == model.action_dim:
+            raise ConfigError(f"the model takes actions of {model.action_dim} dimensions, the bounds have {len(low)}")
+        self.model, self.config, self.seed = model, config, seed
+        self.low, self.high = torch.tensor(low, dtype=torch.float32), torch.tensor(high, dtype=torch.float32)
+        self.axes = tuple(AXES.get(name, -1) for name in action_names)
+        self._random = torch.Generator().manual_seed(seed)
+        self._task: Task | None = None
+        self._previous: Tensor | None = None
+        self._complete = 0
+        self.subgoal, self.finished = 0, False
+
+    @classmethod
+    def load(
+        cls, environment: str, folder: Path | None = None, config: PlannerConfig = PlannerConfig(), seed: int = 0
+    ) -> Controller:
+        """A controller with a saved model.
+
+        Args:
+            environment: whose shipped model is taken when no folder is given.
+            folder: of a saved model.
+            config: how to plan.
+            seed: of sampling planners.
+
+        Raises:
+            ModelError: no such model, damaged files, or a model that does not know its action bounds.
+            ConfigError: settings that do not fit the model.
+        """
+        model = GroundedModel.load(folder or shipped_model(environment))
+        geometry = model.network.config
+        scale = np.array(geometry.action_scale)
+        names = [{v: k for k, v in AXES.items()}.get(axis, f"a{i}") for i, axis in enumerate(geometry.action_axes)]
+        return cls(model, tuple(-scale), tuple(scale), names, config, seed)
+
+    def start(self, task: Task) -> None:
+        """Begin a task at its first subgoal; nothing of an earlier one is kept."""
+        self._task, self._previous, self._complete = task, None, 0
+        self.subgoal, self.finished = 0, False
+        self._random.manual_seed(self.seed)
+
+    @property
+    def task(self) -> Task:
+        """The task begun.
+
+        Raises:
+            PlanningError: none was.
+        """
+        if self._task is None:
+            raise PlanningError("no task was started")
+        return self._task
+
+    def observe(self, image: np.ndarray) -> object:
+        """Encode a frame.
+
+        Raises:
+            PlanningError: wrong shape or type.
+        """
+        try:
+            return self.model.observe(image)
+        except ModelError as error:
+            raise PlanningError(str(error)) from error
+
+    def plan(
+        self,
+        image: np.ndarray,
+        committed: np.ndarray | None = None,
+        deadline: float | None = None,
+        executed: int | None = None,
+    ) -> Plan:
+        """Plan from a frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            committed: (m, A) actions from this frame on that are already decided, m below the horizon; none by default.
+            deadline: seconds from now; the best so far is returned in time. None for no limit.
+            executed: actions executed since the frame of the previous plan; the configured number by default.
+
+        Returns:
+            The plan; its subgoal may have been entered with this very frame.
+
+        Raises:
+            PlanningError: no task, or a frame or committed actions of a wrong shape.
+        """
+        subgoal, clock = self.task.subgoals[self.subgoal], Deadline(deadline)
+        observation = self.observe(image)
+        encoded = clock.elapsed
+        bounds = Bounds(self.low, self.high, self._committed(committed))
+        # the completion question goes last; it counts in no value
+        completion = subgoal.completion
+        if completion is None:  # never: a Subgoal fills it in
+            raise PlanningError("the subgoal has no completion question")
+        questions = [*(q.text for q in subgoal.questions), completion.text]
+        with torch.no_grad():
+            present = self.model.answer(self.model.read(observation, questions), torch.zeros(1, 0, len(self.low)))
+        now = desired(present.yes, (*subgoal.questions, completion))[0, :, 0]
+        self._progress(float(now[-1]))
+        prefix = self.model.read(observation, questions[:-1])
+        score = make_score(lambda actions: self.model.answer(prefix, actions), subgoal.questions, self.config.sub_chunk)
+        proposals = self._proposals(present.positions, bounds, self.config.execute if executed is None else executed)
+        begun = clock.elapsed
+        search = self._search(score, proposals, bounds, clock)
+        self._previous = search.actions
+        return self._report(search, subgoal, now, bounds, clock, {"encode": encoded, "iterations": clock.elapsed - begun})
+
+    def ask(self, image: np.ndarray, questions: Sequence[str], actions: np.ndarray) -> np.ndarray:
+        """Probability of yes to questions about the future of a frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            questions: K texts.
+            actions: (h, A) in the environment's unit; h may be 0.
+
+        Returns:
+            (K, h + 1) float32, at horizons 0..h.
+
+        Raises:
+            PlanningError: a frame or actions of a wrong shape, actions that are not finite, or too many of them.
+            QuestionError: a question that cannot be read.
+        """
+        chunk = self._actions(actions, "actions")
+        if len(chunk) > self.model.horizon:
+            raise PlanningError(f"{len(chunk)} actions are more than the model's horizon of {self.model.horizon}")
+        with torch.no_grad():
+            prefix = self.model.read(self.observe(image), questions)
+            return self.model.answer(prefix, chunk[None]).yes[0].numpy()
+
+    def warm_up(self) -> None:
+        """Plan once for nothing, so that the first real plan takes no longer than the others."""
+        task, state = self._task, (self.subgoal, self.finished, self._previous, self._complete)
+        question = "Is the red moon touching the blue cube?"
+        from swm_core.tasks.task import WeightedQuestion
+
+        self.start(Task("warm-up", (Subgoal((WeightedQuestion(question), WeightedQuestion(question))),)))
+        for _ in range(2):
+            self.plan(np.zeros(self.model.image_shape, np.uint8))
+        self._task, (self.subgoal, self.finished, self._previous, self._complete) = task, state
+        self._random.manual_seed(self.seed)
+
+    def _actions(self, actions: np.ndarray, what: str) -> Tensor:
+        chunk = torch.as_tensor(np.asarray(actions, np.float32).reshape(-1, len(self.low)) if np.size(actions) else [])
+        if not np.size(actions):
+            return torch.zeros(0, len(self.low))
+        if np.ndim(actions) != 2 or np.shape(actions)[1] != len(self.low) or not bool(chunk.isfinite().all()):
+            raise PlanningError(f"{what} must be finite, of shape (m, {len(self.low)}); got shape {np.shape(actions)}")
+        return chunk
+
+    def _committed(self, committed: np.ndarray | None) -> Tensor:
+        chunk = self._actions(np.zeros((0, len(self.low))) if committed is None else committed, "committed actions")
+        if len(chunk) >= self.config.horizon:
+            raise PlanningError(f"{len(chunk)} committed actions leave nothing of the horizon {self.config.horizon}")
+        return chunk
+
+    def _progress(self, completion: float) -> None:
+        """Count frames in a row in which the completion question is answered as wanted; go on to the next subgoal."""
+        self._complete = self._complete + 1 if completion > self.config.complete_above else 0
+        if self._complete < self.config.complete_frames or self.finished:
+            return
+        if self.subgoal + 1 < len(self.task.subgoals):
+            self.subgoal, self._complete, self._previous = self.subgoal + 1, 0, None
+        else:
+            self.finished = True
+
+    def _proposals(self, positions: Tensor | None, bounds: Bounds, executed: int) -> Tensor:
+        """(C, H, A): the rest of the last plan, lines to what the questions name, lines all around, and no motion."""
+        horizon = self.config.horizon
+        parts = [torch.zeros(1, horizon, len(self.low))]
+        if self._previous is not None:
+            parts.insert(0, shifted(self._previous, executed)[None])
+        if positions is not None:
+            seen = positions[0, :, 0]  # (K, M, 3)
+            parts.append(straight_to(seen[0, 0], seen[:, 1:].flatten(0, 1), self.axes, horizon, bounds))
+        if self.config.directions:
+            parts.append(headings(self.config.directions, self.config.speeds, horizon, bounds))
+        return torch.cat(parts)
+
+    def _search(self, score: Score, proposals: Tensor, bounds: Bounds, clock: Deadline) -> Search:
+        """Run the configured planner."""
+        kind, shape = self.config.planner, (self.config.horizon, len(self.low))
+        if kind == "gradient":
+            return climb(score, proposals, bounds, self.config.gradient, clock)
+        if kind == "mppi":
+            start = None if self.config.uniform else proposals
+            return sample_plan(score, start, shape, bounds, self.config.mppi, self._random, clock)
+        chunk = torch.zeros(1, *shape)
+        if kind == "random":
+            chunk = self.low + torch.rand(1, *shape, generator=self._random) * (self.high - self.low)
+        search, chunk = Search(), bounds.apply(chunk)
+        with torch.no_grad():
+            search.record(chunk, score(chunk))
+        return search
+
+    def _report(
+        self, search: Search, subgoal: Subgoal, now: Tensor, bounds: Bounds, clock: Deadline, timings: dict[str, float]
+    ) -> Plan:
+        path = search.path if search.path is not None else torch.zeros(self.config.horizon + 1, 3)
+        return Plan(
+            actions=search.actions.numpy(),
+            committed=len(bounds.committed),
+            value=search.value,
+            questions=tuple(q.text for q in subgoal.questions),
+            probabilities=torch.stack(search.probabilities).numpy(),
+            values=np.array(search.values, np.float32),
+            step_sizes=np.array(search.step_sizes, np.float32),
+            now=now[:-1].numpy(),
+            completion=float(now[-1]),
+            path=path.numpy(),
+            candidates=search.candidates.numpy(),
+            candidate_values=search.candidate_values.numpy(),
+            timings=timings | {"total": time.perf_counter() - clock.start},
+            deadline_missed=clock.missed,
+        )

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compact model behind the world model interface: words to numbers, frames to tensors, cached passes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from swm_core.errors import ModelError, QuestionError
+from swm_core.models.compact import MENTIONS, CompactWorldModel, ImageContext, Prefix
+from swm_core.models.interface import Answers
+from swm_core.models.weights import load_model
+from swm_core.tasks.words import COLOURS, SHAPES, mentions, tokenize
+
+ALL_NAMES = tuple(" ".join(pair) for pair in itertools.product(COLOURS, SHAPES))
+
+
+class GroundedModel:
+    """A compact model that takes frames and sentences.
+
+    Args:
+        network: the compact model; it is used as it is, frozen or not.
+    """
+
+    def __init__(self, network: CompactWorldModel) -> None:
+        self.network = network
+        config = network.config
+        self.action_dim, self.horizon = len(config.action_scale), config.horizon
+        self.image_shape = (config.camera.height, config.camera.width, 3)
+        self._ids = {word: i + 1 for i, word in enumerate(config.vocabulary)}
+        self._longest = network.word_place.shape[0] - 1
+
+    @classmethod
+    def load(cls, folder: Path) -> GroundedModel:
+        """Read a saved compact model, frozen.
+
+        Raises:
+            ModelError: missing, damaged or inconsistent files.
+        """
+        return cls(load_model(folder))
+
+    def observe(self, image: np.ndarray) -> ImageContext:
+        """Encode one frame; see `WorldModel.observe`."""
+        if image.shape != self.image_shape or image.dtype != np.uint8:
+            raise ModelError(f"frame is {image.dtype} {image.shape}; the model takes uint8 {self.image_shape}")
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255.0
+        with torch.no_grad():
+            return self.network.encode_image(pixels)
+
+    def encode(self, questions: Sequence[str], names: Sequence[str] = ALL_NAMES) -> tuple[Tensor, Tensor]:
+        """Words and what they name as numbers.
+
+        Args:
+            questions: K texts.
+            names: objects that may be named.
+
+        Returns:
+            (1, K, L) int64 word numbers, 0 for padding and unknown words, and (1, K, 2) places of naming words, -1 for none.
+
+        Raises:
+            QuestionError: no questions, or one is empty, too long, or has no word that the model knows.
+        """
+        if not questions:
+            raise QuestionError("no questions to read")
+        words = [tokenize(text) for text in questions]
+        for text, found in zip(questions, words, strict=True):
+            if not 0 < len(found) <= self._longest or not any(w in self._ids for w in found):
+                raise QuestionError(
+                    f"{text!r} cannot be read: a question has 1 to {self._longest} words, some of them known to the model"
+                )
+        ids = np.zeros((len(words), max(map(len, words))), np.int64)
+        places = np.full((len(words), MENTIONS - 1), -1)
+        for k, (text, found) in enumerate(zip(questions, words, strict=True)):
+            ids[k, : len(found)] = [self._ids.get(word, 0) for word in found]
+            named = mentions(text, names, self.network.config.effector_words)[: MENTIONS - 1]
+            places[k, : len(named)] = [place for place, _ in named]
+        return torch.from_numpy(ids)[None], torch.from_numpy(places)[None]
+
+    def read(self, observation: ImageContext, questions: Sequence[str]) -> Prefix:
+        """Read questions about a frame; see `WorldModel.read`."""
+        with torch.no_grad():
+            return self.network.prefix(observation, *self.encode(questions))
+
+    def answer(self, prefix: Prefix, actions: Tensor) -> Answers:
+        """Answer after every prefix of the actions; see `WorldModel.answer`."""
+        readout = self.network.read(prefix, actions[None])
+        return Answers(readout.logits.sigmoid().transpose(0, 1), readout.positions.transpose(0, 1))
