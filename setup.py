@@ -79,7 +79,7 @@ setup(
             "planner = swm_ros.planner_node:main",
             "guard = swm_ros.guard_node:main",
             "monitor = swm_ros.monitor_node:main",
-            "langtable_bridge = sim_bridges.langtable.bridge_node:main",
+            "bridge = sim_bridges.bridge_node:main",
         ],
         "semworld.environments": ["langtable = sim_bridges.langtable:LANGTABLE"],
     },

@@ -60,10 +60,7 @@ fingerprint() {
 # step NAME PATHS... -- COMMAND...: runs the command when a file under the paths changed since it last succeeded.
 step() {
   local name=$1 paths=() now; shift
-  while [ "$1" != -- ]; do
-    if [ -e "$1" ]; then paths+=("$1"); fi
-    shift
-  done
+  while [ "$1" != -- ]; do paths+=("$1"); shift; done
   shift
   now=$(fingerprint "${paths[@]}")
   if [ "$(cat "$VENV/.stamp-$name" 2>/dev/null)" = "$now" ]; then return 0; fi
@@ -86,7 +83,7 @@ main() {
   fi
   local ros=(--requirement requirements/ros.txt)
   if [ -n "${ROS_DISTRO:-}" ]; then ros=(); fi
-  step project setup.py setup.cfg pyproject.toml package.xml requirements resource launch config rviz models -- \
+  step project setup.py setup.cfg pyproject.toml requirements -- \
     pip_install "${ros[@]}" --editable '.[dev]'
   if [ -z "${ROS_DISTRO:-}" ]; then
     step swm_msgs swm_msgs requirements -- pip_install ./swm_msgs
