@@ -151,8 +151,12 @@ class GuardNode(ManagedNode[GuardConfig]):
         message.header.stamp = self.get_clock().now().to_msg()
         self.status.publish(message)
         if self._reported is None or self._reported[0] != state:
-            text = f"{state.name.lower().replace('_', ' ')}" + (f"; {guard.message}" if guard.message else "")
-            (self.get_logger().info if state == State.RUNNING else self.get_logger().warning)(text)
+            news = guard.message if self._reported is None or guard.message != self._reported[1] else ""
+            text = state.name.lower().replace("_", " ") + (f"; {news}" if news else "")
+            if state == State.RUNNING:  # two lines: rclpy ties a line of code to one severity
+                self.get_logger().info(text)
+            else:
+                self.get_logger().warning(text)
         elif guard.message != self._reported[1]:
             self.get_logger().warning(guard.message, throttle_duration_sec=2.0)
         self._reported = (state, guard.message)

@@ -74,6 +74,7 @@ class PlanningWorker:
         self._job: Future[Planned] | None = None
         self._finished: deque[Future[Planned]] = deque()
         self._epoch: int | None = None  # of the task that the controller was started with
+        self._base: int | None = None  # tick of the first action of the plan before
 
     @property
     def busy(self) -> bool:
@@ -86,12 +87,14 @@ class PlanningWorker:
 
         def work() -> Planned:
             controller = self._controller
+            executed = None if self._base is None else window.base - self._base
             if epoch != self._epoch:
                 controller.start(task)
-                self._epoch = epoch
+                self._epoch, executed = epoch, None
+            self._base = window.base
             spent = time.monotonic() - begun
             deadline = None if window.budget == float("inf") else max(window.budget - spent, 0.0)
-            plan = controller.plan(frame.image, window.committed, deadline)
+            plan = controller.plan(frame.image, window.committed, deadline, executed)
             ended = time.monotonic()
             return Planned(plan, frame, window, epoch, controller.subgoal, controller.finished, begun, ended)
 

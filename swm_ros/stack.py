@@ -8,6 +8,7 @@ imported here.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -129,14 +130,8 @@ def shared_file(relative: str) -> Path:
     Raises:
         ConfigError: it is in none of these places.
     """
-    roots = [Path(__file__).resolve().parents[1]]
-    try:
-        from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
-
-        roots.append(Path(get_package_share_directory(PACKAGE)))
-    except (ImportError, LookupError, PackageNotFoundError):  # no ROS installation here
-        pass
-    roots.append(Path(sys.prefix) / "share" / PACKAGE)
+    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]  # of a ROS installation
+    roots = [Path(__file__).resolve().parents[1], *(Path(p) / "share" / PACKAGE for p in (*prefixes, sys.prefix))]
     found = next((root / relative for root in roots if (root / relative).is_file()), None)
     if found is None:
         raise ConfigError(f"{relative} is in none of {', '.join(map(str, roots))}; is the package installed?")

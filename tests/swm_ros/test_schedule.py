@@ -25,7 +25,7 @@ def plan_of(number: int, base: int) -> ActivePlan:
 def test_committed_actions_are_what_is_sent_while_planning(latencies, phase, transport):
     """Simulated time: frames every period with any phase to the ticks; planning takes any time up to its estimate."""
     schedule, sent, ticks = CommandSchedule(PERIOD, 2, 0.35), {}, iter(range(10**6))
-    next_tick, now, number = phase, 0.0, 0
+    next_tick, now = phase, 0.0
 
     def run_ticks(until: float) -> None:
         nonlocal next_tick
@@ -34,7 +34,7 @@ def test_committed_actions_are_what_is_sent_while_planning(latencies, phase, tra
             sent[next(ticks)] = step.action if step else np.zeros(2)
             next_tick += PERIOD
 
-    for latency in latencies:
+    for number, latency in enumerate(latencies):
         frame_time, now = now, now + transport
         run_ticks(now)
         window = schedule.window(frame_time, now, HORIZON)
@@ -46,7 +46,6 @@ def test_committed_actions_are_what_is_sent_while_planning(latencies, phase, tra
                 assert np.array_equal(action, sent[window.base + i]), "committed other than what was sent"
         late = schedule.tick - window.base - len(window.committed)
         assert late <= 0, "the plan is ready only after steps were sent that it did not know"
-        number += 1
         actions = np.array(plan_of(number, window.base).actions)
         actions[: len(window.committed)] = window.committed
         schedule.install(ActivePlan(number, actions, window.base, 0))
