@@ -108,7 +108,7 @@ def draw_samples(samples: Sequence[Sample], camera: Camera, path: Path) -> None:
             markersize=3,
         )
         named = sample.pixels[sample.mentioned >= 0]
-        axes.scatter(*named.T, s=80, facecolors="none", edgecolors=TARGET_COLOUR, linewidths=1.0)
+        axes.scatter(named[:, 0], named[:, 1], s=80, facecolors="none", edgecolors=TARGET_COLOUR, linewidths=1.0)
         axes.set_xlim(0, camera.width)
         axes.set_ylim(camera.height, 0)
         words = figure.add_subplot(grid[row, 1])
