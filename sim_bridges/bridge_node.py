@@ -2,9 +2,8 @@
 """Bridge: a simulated environment as a camera and a robot. Works for every registered environment.
 
 Realtime: one control period is simulated at each tick of the ROS clock with the newest fresh command, or zero.
-Lockstep: one period for
-each command that answers the newest frame, and nothing in between; frames are stamped with simulated time.
-A command whose plan was made from a frame of an earlier episode is never executed.
+Lockstep: one period for each command that answers the newest frame, and nothing in between; frames are stamped with
+simulated time. A command whose plan was made from a frame of an earlier episode is never executed.
 """
 
 from __future__ import annotations
@@ -48,7 +47,8 @@ class BridgeConfig:
         mode: "realtime" or "lockstep".
         seed: layout of the first episode.
         objects: names of the objects of the first episode; empty for the environment's default set.
-        task: goal text whose truth is checked in the first episode; empty: that of the goal which the planner accepts.
+        task: goal text whose truth is checked in the first episode; empty: that of the goal which the planner
+            accepts.
         max_steps: steps after which an episode ends in lockstep; 0 takes the environment's.
         command_timeout: age by receipt from which a command is not executed any more (realtime), s.
     """
