@@ -38,9 +38,10 @@ class Camera:
         """
         r = np.asarray(self.rotation, float)
         if self.width <= 0 or self.height <= 0 or self.focal <= 0:
-            raise ConfigError(f"camera needs positive width, height and focal, got {self.width}, {self.height}, {self.focal}")
+            sizes = (self.width, self.height, self.focal)
+            raise ConfigError(f"camera needs positive width, height and focal, got {sizes}")
         if r.shape != (3, 3) or not np.allclose(r @ r.T, np.eye(3), atol=1e-4) or np.linalg.det(r) < 0:
-            raise ConfigError("camera rotation must be a right-handed orthonormal 3x3 matrix (rows: right, down, forward)")
+            raise ConfigError("camera rotation needs three right-handed orthonormal rows: right, down, forward")
 
     @property
     def centre(self) -> np.ndarray:

@@ -37,7 +37,8 @@ class EnvironmentSpec:
         object_sets: named sets of object names ("BLOCK_8" -> ("red moon", ...)); the first is the default.
         max_object_size: widest extent of an object, m (for pictures and defaults of thresholds).
         table_height: height of the plane on which objects stand, world frame, m.
-        mirror_symmetric: whether the world with y negated is as likely as itself and the camera sees it flipped left-right.
+        mirror_symmetric: whether the world with y negated is as likely as itself, and the camera sees it
+            flipped left-right.
     """
 
     name: str
@@ -143,7 +144,9 @@ def load_environment(name: str) -> EnvironmentEntry:
     """
     found = {e.name: e for e in entry_points(group=ENTRY_POINT_GROUP)}
     if name not in found:
-        raise ConfigError(f"no environment {name!r}; registered: {', '.join(sorted(found)) or 'none'} (is the package installed?)")
+        raise ConfigError(
+            f"no environment {name!r}; registered: {', '.join(sorted(found)) or 'none'} (is the package installed?)"
+        )
     try:
         return found[name].load()
     except ImportError as error:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,10 +54,11 @@ class SceneState:
             if found != shape:
                 raise SceneError(f"{field} has shape {found}, expected {shape} for {n} objects")
 
-    def __getitem__(self, at: object) -> SceneState:
+    def __getitem__(self, at: Any) -> SceneState:
         """The scenes at an index, slice or mask of the leading batch axes."""
         return SceneState(
-            self.names, self.positions[at], self.yaws[at], self.effector[at], self.contacts[at], np.asarray(self.gripper)[at]
+            self.names,
+            *(np.asarray(getattr(self, f))[at] for f in ("positions", "yaws", "effector", "contacts", "gripper")),
         )
 
     def index(self, name: str) -> int:

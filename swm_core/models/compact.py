@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compact semantic world model: a few million parameters, grounded words, answers at every horizon from one pass.
 
-Order of tokens in the `causal_readout` layout: image | question | a_0 .. a_h, where a_0 stands for no action. Image tokens
-see the image; question tokens see image and question; a_t sees image, question and a_0..a_t and is itself the readout of
-horizon t. So the image's and the question's keys and values are computed once and shared by all actions.
+Order of tokens in the `causal_readout` layout: image | question | a_0 .. a_h, where a_0 stands for no action. Image
+tokens see the image; question tokens see image and question; a_t sees image, question and a_0..a_t and is itself the
+readout of horizon t. So the image's and the question's keys and values are computed once and shared by all actions.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class CompactConfig:
         if self.layout not in LAYOUTS:
             raise ConfigError(f"layout {self.layout!r} is none of {', '.join(LAYOUTS)}")
         if self.width % self.heads or self.fine_width % 8:
-            raise ConfigError(f"width {self.width} must divide by heads {self.heads}, fine_width {self.fine_width} by 8")
+            raise ConfigError(
+                f"width {self.width} must divide by heads {self.heads}, fine_width {self.fine_width} by 8"
+            )
         if len(self.action_scale) != len(self.action_axes) or min(self.action_scale) <= 0:
             raise ConfigError("action_scale and action_axes need one entry per action dimension, scales above 0")
 
@@ -133,6 +135,8 @@ class CompactWorldModel(nn.Module):
         self.answer = nn.Sequential(nn.Linear(width + 36, 128), nn.GELU(approximate="tanh"), nn.Linear(128, 1))
         points = cell_points(config.camera, FINE_STRIDE, config.table_height)
         self.register_buffer("cell_points", (points - torch.tensor(config.origin)) / LENGTH_UNIT, persistent=False)
+        self.action_scale: Tensor
+        self.steer: Tensor
         self.register_buffer("action_scale", torch.tensor(config.action_scale), persistent=False)
         steer = torch.zeros(dims, 3)
         for i, axis in enumerate(config.action_axes):
@@ -190,7 +194,9 @@ class CompactWorldModel(nn.Module):
         cells = (asked @ image.keys.transpose(1, 2)).float() * query.shape[-1] ** -0.5  # (B, K * MENTIONS, cells)
         share = cells.softmax(-1)
         now = (share @ image.points).view(questions, MENTIONS, 3)
-        found = (share.to(image.values.dtype) @ image.values).view(questions, MENTIONS, -1) + self.place(self.waves(now))
+        found = (share.to(image.values.dtype) @ image.values).view(questions, MENTIONS, -1) + self.place(
+            self.waves(now)
+        )
         tokens = words + self.word_place[:length]
         tokens = tokens.index_put((rows, at), found.to(tokens.dtype) * mentioned.unsqueeze(-1), accumulate=True)
         return tokens, now * mentioned.unsqueeze(-1), mentioned, cells.view(questions, MENTIONS, -1)
@@ -210,7 +216,7 @@ class CompactWorldModel(nn.Module):
         return Prefix((*image.past, piece), now, mentioned, cells)
 
     def with_effector(self, ids: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, K, L) and (B, K, 2) to (B * K, L + 1) and (B * K, MENTIONS): the effector's token leads every question."""
+        """(B, K, L), (B, K, 2) to (B * K, L + 1), (B * K, MENTIONS): the effector's token leads every question."""
         ids, mentions = ids.flatten(0, 1), mentions.flatten(0, 1)
         ids = nn.functional.pad(ids, (1, 0), value=len(self.config.vocabulary) + 1)
         return ids, nn.functional.pad(torch.where(mentions >= 0, mentions + 1, mentions), (1, 0), value=0)
@@ -288,7 +294,7 @@ class CompactWorldModel(nn.Module):
         return self.read(prefix, actions.repeat_interleave(ids.shape[1], 0).unsqueeze(1)), prefix
 
     def forward_plain(self, images: Tensor, ids: Tensor, mentions: Tensor, actions: Tensor, layout: str) -> Readout:
-        """One uncached pass over the whole sequence: the definition that the cached path must equal, and the paper's order.
+        """One uncached pass over the whole sequence: what the cached path must equal, and the paper's order.
 
         Args:
             images: (1, 3, H, W) float in [0, 1].

@@ -60,7 +60,8 @@ class GroundedModel:
             names: objects that may be named.
 
         Returns:
-            (1, K, L) int64 word numbers, 0 for padding and unknown words, and (1, K, 2) places of naming words, -1 for none.
+            (1, K, L) int64 word numbers, 0 for padding and unknown words, and (1, K, 2) places of naming words,
+            -1 for none.
 
         Raises:
             QuestionError: no questions, or one is empty, too long, or has no word that the model knows.
@@ -71,7 +72,7 @@ class GroundedModel:
         for text, found in zip(questions, words, strict=True):
             if not 0 < len(found) <= self._longest or not any(w in self._ids for w in found):
                 raise QuestionError(
-                    f"{text!r} cannot be read: a question has 1 to {self._longest} words, some of them known to the model"
+                    f"{text!r} cannot be read: a question has 1 to {self._longest} words, some of them known here"
                 )
         ids = np.zeros((len(words), max(map(len, words))), np.int64)
         places = np.full((len(words), MENTIONS - 1), -1)

@@ -17,8 +17,8 @@ class Answers:
 
     Attributes:
         yes: (C, K, h + 1) float in [0, 1], probability of yes; differentiable in the actions.
-        positions: (C, K, h + 1, M, 3) predicted positions of the effector (first) and of what each question names, world
-            frame, m; None where the model does not say.
+        positions: (C, K, h + 1, M, 3) predicted positions of the effector (first) and of what each question names,
+            world frame, m; None where the model does not say.
     """
 
     yes: Tensor

@@ -20,7 +20,9 @@ def shipped_model(environment: str) -> Path:
     for place in places:
         if (place / environment / "config.json").exists():
             return place / environment
-    raise ModelError(f"no model for {environment!r} in {', '.join(str(p) for p in places)}; train one or give its folder")
+    raise ModelError(
+        f"no model for {environment!r} in {', '.join(str(p) for p in places)}; train one or give its folder"
+    )
 
 
 def _prefixes(root: Path) -> list[Path]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transformer blocks that attend to pieces of a sequence computed earlier, so that a prefix is computed once and shared."""
+"""Transformer blocks that attend to pieces computed earlier, so that a prefix is computed once and shared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 class Piece:
     """Keys and values of a stretch of tokens, per block.
 
-    A piece of batch b may precede tokens of a larger batch B = b * n; its entry i then precedes items i * n .. i * n + n - 1.
+    A piece of batch b may precede tokens of a larger batch B = b * n; entry i precedes items i * n .. (i + 1) * n - 1.
 
     Attributes:
         keys: per block, (b, heads, P, width / heads).
@@ -78,9 +78,8 @@ class Block(nn.Module):
         scores = [ungrouped(grouped(q, keys.shape[0]) @ keys.transpose(2, 3), batch) for keys, _ in pieces]
         scores = [s if h is None else s.masked_fill(h, float("-inf")) for s, h in zip(scores, hidden, strict=True)]
         share = torch.cat(scores, -1).softmax(-1).to(v.dtype).split([s.shape[-1] for s in scores], -1)
-        mixed = sum(
-            ungrouped(grouped(s, values.shape[0]) @ values, batch) for s, (_, values) in zip(share, pieces, strict=True)
-        )
+        parts = [ungrouped(grouped(s, w.shape[0]) @ w, batch) for s, (_, w) in zip(share, pieces, strict=True)]
+        mixed = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, width))
         return x + self.mlp(self.norm_mlp(x)), k, v
 

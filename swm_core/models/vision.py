@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compact model's eye: a small convolutional encoder with a fine map for finding things and coarse tokens for context."""
+"""The compact model's eye: a convolutional encoder with a fine map for finding things and coarse tokens for context."""
 
 from __future__ import annotations
 

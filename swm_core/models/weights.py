@@ -90,5 +90,12 @@ def load_model(folder: Path) -> CompactWorldModel:
 
 
 def weights_hash(folder: Path) -> str:
-    """First 16 hexadecimal digits of the SHA-256 of a model's weights, for result files."""
-    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16]
+    """First 16 hexadecimal digits of the SHA-256 of a model's weights, for result files.
+
+    Raises:
+        ModelError: there are none.
+    """
+    try:
+        return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise ModelError(f"no model in {folder}: {WEIGHTS} cannot be read ({error.strerror})") from error

@@ -22,7 +22,7 @@ from swm_core.planning.plan import Plan
 from swm_core.planning.proposals import headings, shifted, straight_to
 from swm_core.planning.search import Bounds, Deadline, Search
 from swm_core.planning.value import Score, desired, make_score
-from swm_core.tasks.task import Subgoal, Task
+from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
 
 PLANNERS = ("gradient", "mppi", "none", "random")
 AXES = {"dx": 0, "dy": 1, "dz": 2}
@@ -55,8 +55,8 @@ class PlannerConfig:
     complete_above: float = field(default=0.5, metadata={"range": (0.0, 1.0)})
     complete_frames: int = field(default=2, metadata={"range": (1, 100)})
     uniform: bool = False
-    gradient: GradientConfig = GradientConfig()
-    mppi: MppiConfig = MppiConfig()
+    gradient: GradientConfig = field(default_factory=GradientConfig)
+    mppi: MppiConfig = field(default_factory=MppiConfig)
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -186,22 +186,23 @@ class Controller:
         observation = self.observe(image)
         encoded = clock.elapsed
         bounds = Bounds(self.low, self.high, self._committed(committed))
-        # the completion question goes last; it counts in no value
-        completion = subgoal.completion
-        if completion is None:  # never: a Subgoal fills it in
-            raise PlanningError("the subgoal has no completion question")
-        questions = [*(q.text for q in subgoal.questions), completion.text]
+        questions = subgoal.questions
+        last = subgoal.completion or questions[0]
+        if last not in questions:  # read beside the others; it counts in no value
+            questions = (*questions, last)
+        prefix = self.model.read(observation, [q.text for q in questions])
         with torch.no_grad():
-            present = self.model.answer(self.model.read(observation, questions), torch.zeros(1, 0, len(self.low)))
-        now = desired(present.yes, (*subgoal.questions, completion))[0, :, 0]
-        self._progress(float(now[-1]))
-        prefix = self.model.read(observation, questions[:-1])
+            present = self.model.answer(prefix, torch.zeros(1, 0, len(self.low)))
+        now = desired(present.yes, questions)[0, :, 0]
+        completion = float(now[questions.index(last)])
+        self._progress(completion)
         score = make_score(lambda actions: self.model.answer(prefix, actions), subgoal.questions, self.config.sub_chunk)
         proposals = self._proposals(present.positions, bounds, self.config.execute if executed is None else executed)
         begun = clock.elapsed
         search = self._search(score, proposals, bounds, clock)
         self._previous = search.actions
-        return self._report(search, subgoal, now, bounds, clock, {"encode": encoded, "iterations": clock.elapsed - begun})
+        timings = {"encode": encoded, "iterations": clock.elapsed - begun}
+        return self._report(search, subgoal, now, completion, bounds, clock, timings)
 
     def ask(self, image: np.ndarray, questions: Sequence[str], actions: np.ndarray) -> np.ndarray:
         """Probability of yes to questions about the future of a frame.
@@ -228,9 +229,7 @@ class Controller:
     def warm_up(self) -> None:
         """Plan once for nothing, so that the first real plan takes no longer than the others."""
         task, state = self._task, (self.subgoal, self.finished, self._previous, self._complete)
-        question = "Is the red moon touching the blue cube?"
-        from swm_core.tasks.task import WeightedQuestion
-
+        question = "Is it touching?"
         self.start(Task("warm-up", (Subgoal((WeightedQuestion(question), WeightedQuestion(question))),)))
         for _ in range(2):
             self.plan(np.zeros(self.model.image_shape, np.uint8))
@@ -291,7 +290,14 @@ class Controller:
         return search
 
     def _report(
-        self, search: Search, subgoal: Subgoal, now: Tensor, bounds: Bounds, clock: Deadline, timings: dict[str, float]
+        self,
+        search: Search,
+        subgoal: Subgoal,
+        now: Tensor,
+        completion: float,
+        bounds: Bounds,
+        clock: Deadline,
+        timings: dict[str, float],
     ) -> Plan:
         path = search.path if search.path is not None else torch.zeros(self.config.horizon + 1, 3)
         return Plan(
@@ -302,8 +308,8 @@ class Controller:
             probabilities=torch.stack(search.probabilities).numpy(),
             values=np.array(search.values, np.float32),
             step_sizes=np.array(search.step_sizes, np.float32),
-            now=now[:-1].numpy(),
-            completion=float(now[-1]),
+            now=now[: len(subgoal.questions)].numpy(),
+            completion=completion,
             path=path.numpy(),
             candidates=search.candidates.numpy(),
             candidate_values=search.candidate_values.numpy(),

@@ -19,8 +19,8 @@ class GradientConfig:
 
     Attributes:
         iterations: gradient steps.
-        rate: step per iteration; multiplies the clipped gradient, or with `unit` is the largest change of an action as a
-            share of half its range.
+        rate: step per iteration; multiplies the clipped gradient, or with `unit` is the largest change of an action
+            as a share of half its range.
         clip: largest norm of the gradient of one action (paper: 1 for Language-Table, 10 for OGBench).
         unit: scale each candidate's gradient so that its largest action gradient has norm 1, instead of clipping.
         trust: farthest that an action may leave its proposal, as a share of half its range; 0 for no limit.

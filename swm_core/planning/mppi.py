@@ -38,7 +38,9 @@ class MppiConfig:
             ConfigError: a value is outside its range.
         """
         if self.iterations < 1 or self.samples < 2:
-            raise ConfigError(f"MPPI needs at least 1 iteration and 2 samples, got {self.iterations} and {self.samples}")
+            raise ConfigError(
+                f"MPPI needs at least 1 iteration and 2 samples, got {self.iterations} and {self.samples}"
+            )
         if not (self.temperature > 0 and self.spread > 0 and self.least_spread >= 0):
             raise ConfigError(f"MPPI needs temperature and spread above 0, got {self.temperature} and {self.spread}")
 
@@ -72,7 +74,7 @@ def sample_plan(
 
     Args:
         score: value of candidates.
-        proposals: (C, H, A) chunks around which the first round samples, or None to sample it uniformly (the paper's way).
+        proposals: (C, H, A) chunks around which the first round samples, or None for uniform (the paper's way).
         shape: (H, A).
         bounds: limits and committed actions.
         config: how.

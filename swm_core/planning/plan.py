@@ -13,12 +13,12 @@ class Plan:
     """Result of one planning call.
 
     Attributes:
-        actions: (H, A) float32, chosen action chunk in the environment's action unit; starts with the committed actions.
+        actions: (H, A) float32, chosen chunk in the environment's action unit; starts with the committed actions.
         committed: number of leading actions that were given as already decided and left unchanged.
         value: value of the chosen chunk (paper Eq. 2).
         questions: the K question texts, in the order of the arrays.
-        probabilities: (I+1, K, J) float32, probability of the wanted answer per iteration (0: the proposal), question and
-            sub-chunk, of the candidate that was best in that iteration.
+        probabilities: (I+1, K, J) float32, probability of the wanted answer per iteration (0: the proposal), question
+            and sub-chunk, of the candidate that was best in that iteration.
         values: (I+1,) float32, best value among the candidates per iteration.
         step_sizes: (I,) float32, largest change of any action in that iteration, in the action's unit.
         now: (K,) float32, probability of the wanted answer at horizon 0.

@@ -48,7 +48,9 @@ def straight_to(start: Tensor, targets: Tensor, axes: tuple[int, ...], horizon: 
         if axis >= 0:
             gap[:, i] = targets[:, axis] - start[axis]
     steps = (gap.abs() / bounds.half_range).amax(-1).clamp(min=1e-6)  # at full speed of the busiest axis
-    share = (torch.arange(horizon)[None] + 1).minimum(steps[:, None]) - torch.arange(horizon)[None].minimum(steps[:, None])
+    share = (torch.arange(horizon)[None] + 1).minimum(steps[:, None]) - torch.arange(horizon)[None].minimum(
+        steps[:, None]
+    )
     return share[..., None] * (gap / steps[:, None])[:, None]
 
 

@@ -72,7 +72,7 @@ def make_score(
     """Function from candidates' actions (C, H, A) to their values under a task's questions.
 
     Args:
-        answer: the model's answers to those questions, in their order, about the present frame.
+        answer: the model's answers about the present frame to those questions in order, then perhaps to others.
         questions: the subgoal's.
         sub_chunk: c of Eq. 2.
     """
@@ -80,7 +80,8 @@ def make_score(
 
     def score(actions: Tensor) -> Scored:
         answers = answer(actions)
-        probabilities = desired(answers.yes, questions)[:, :, sub_chunk_ends(actions.shape[1], sub_chunk)]
+        yes = answers.yes[:, : len(questions)]
+        probabilities = desired(yes, questions)[:, :, sub_chunk_ends(actions.shape[1], sub_chunk)]
         path = None if answers.positions is None else answers.positions[:, 0, :, 0]
         return Scored(chunk_value(probabilities, weights), probabilities, path)
 

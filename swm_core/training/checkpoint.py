@@ -16,7 +16,9 @@ from swm_core.errors import ModelError
 CHECKPOINT = "checkpoint.safetensors"
 
 
-def save_checkpoint(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, progress: dict[str, float]) -> None:
+def save_checkpoint(
+    folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, progress: dict[str, float]
+) -> None:
     """Write the state; an interruption leaves the previous one.
 
     Args:
@@ -55,7 +57,11 @@ def load_checkpoint(folder: Path, model: nn.Module, optimiser: torch.optim.Optim
         raise ModelError(f"{path} does not fit this run: {error}; remove it to start again") from error
     state: dict[int, dict[str, torch.Tensor]] = {}
     for index, (name, _) in enumerate(model.named_parameters()):
-        slots = {k.split(".", 2)[1]: v for k, v in tensors.items() if k.startswith("optimiser.") and k.split(".", 2)[2] == name}
+        slots = {
+            k.split(".", 2)[1]: v
+            for k, v in tensors.items()
+            if k.startswith("optimiser.") and k.split(".", 2)[2] == name
+        }
         if slots:
             state[index] = slots
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

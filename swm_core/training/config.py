@@ -87,7 +87,9 @@ class TrainingConfig:
         """
         counts = (self.steps, self.batch, self.accumulate, self.validate_every, self.validation_every)
         if min(counts) < 1 or min(self.warmup, self.workers) < 0:
-            raise ConfigError("steps, batch, accumulate and validation intervals must be at least 1, warmup and workers at least 0")
+            raise ConfigError(
+                "steps, batch, accumulate and validation intervals must be at least 1, warmup and workers at least 0"
+            )
         if not self.rate > 0 or not self.clip > 0:
             raise ConfigError(f"rate and clip must be above 0, got {self.rate} and {self.clip}")
         if self.precision not in ("auto", "bf16", "no"):

@@ -35,7 +35,7 @@ def answer_loss(readout: Readout, batch: dict[str, Tensor]) -> Tensor:
 
 def logits_at(readout: Readout, batch: dict[str, Tensor]) -> Tensor:
     """(B, K, Z) log odds of yes at the sampled horizons."""
-    images, questions, horizons = batch["answers"].shape
+    images, questions, _ = batch["answers"].shape
     logits = readout.logits.view(images, questions, -1)
     return logits.gather(2, batch["horizons"][:, None].expand(-1, questions, -1))
 

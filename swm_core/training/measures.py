@@ -46,7 +46,7 @@ class AnswerCounts:
     def summary(self) -> dict[str, float]:
         """Accuracy on no and on yes per type, and "balanced", the mean over types of the mean of the two."""
         share = self.counts[..., 1] / self.counts.sum(-1)
-        result = {}
+        result: dict[str, float] = {}
         for name, (no, yes) in zip(self.type_names, share.tolist(), strict=True):
             result |= {f"{name}/no": no, f"{name}/yes": yes}
         return result | {"balanced": share.mean(1)[share.isfinite().all(1)].mean().item()}
@@ -65,9 +65,9 @@ def validate(
         bfloat16: whether to compute as in training with bfloat16.
 
     Returns:
-        "balanced", "<type>/no", "<type>/yes" (shares), and medians in m: "found" (things at present), "effector" (at the
-        longest horizon), "moved" (things that moved, at all horizons) and "moved_still" (the same for a model that says
-        that nothing moves).
+        "balanced", "<type>/no", "<type>/yes" (shares), and medians in m: "found" (things at present), "effector" (at
+        the longest horizon), "moved" (things that moved, at all horizons) and "moved_still" (the same for a model that
+        says that nothing moves).
     """
     counts, errors = AnswerCounts(type_names), defaultdict(list)
     was = model.training

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -99,10 +100,13 @@ class Trainer:
             self.model = load_model(Path(config.start_from)).requires_grad_(True)
         else:
             words = QuestionCatalogue(entry.questions, entry.locate, entry.effector_words).words
-            self.model = CompactWorldModel(compact_config(self.training.spec, words, entry.effector_words, config.model))
+            self.model = CompactWorldModel(
+                compact_config(self.training.spec, words, entry.effector_words, config.model)
+            )
         self.catalogue = QuestionCatalogue(
             entry.questions, entry.locate, entry.effector_words, self.model.config.vocabulary
         )
+        self.model.readout.requires_grad_(self.model.config.layout == "prefix_lm")
         self.optimiser = torch.optim.AdamW(self.model.parameters(), config.rate, (0.9, 0.98), weight_decay=config.decay)
         self.out = Path(config.out)
 
@@ -143,9 +147,17 @@ class Trainer:
         (self.out / "config.json").write_text(json.dumps(asdict(config), indent=1))
         per_step = config.batch * config.accumulate * accelerator.num_processes
         dataset = SaqaDataset(self.training, self.catalogue, config.saqa, config.seed, (config.steps + 1) * per_step)
-        model, optimiser, loader = accelerator.prepare(self.model, self.optimiser, self.loader(dataset, step * per_step))
+        model, optimiser, loader = accelerator.prepare(
+            self.model, self.optimiser, self.loader(dataset, step * per_step)
+        )
         batches = iter(loader)
-        bar = tqdm(total=config.steps, initial=step, unit="step", disable=not accelerator.is_main_process)
+        bar = tqdm(
+            total=config.steps,
+            initial=step,
+            unit="step",
+            disable=not accelerator.is_main_process,
+            mininterval=0.1 if sys.stderr.isatty() else 30.0,
+        )
         started, first = time.monotonic(), step
         while step < config.steps:
             for group in optimiser.param_groups:
@@ -159,9 +171,11 @@ class Trainer:
             if step % 20 == 0:
                 answered = (step - first) * per_step * config.saqa.questions * 4 / (time.monotonic() - started)
                 row = dict(zip(("answer", "position", "grounding"), losses.tolist(), strict=True))
-                bar.set_postfix({k: f"{v:.3f}" for k, v in row.items()} | {"answers/s": f"{answered:.0f}"})
+                shown = {k: f"{v:.3f}" for k, v in row.items()} | {"answers/s": f"{answered:.0f}"}
+                bar.set_postfix(shown, refresh=False)
                 self.log("training.csv", {"step": step, **row, "rate": self.rate(step), "answers_per_s": answered})
-            if step % config.validate_every == 0 or step == config.steps:
+            due = step % config.validate_every == 0 or step == config.steps
+            if due and accelerator.is_main_process:  # other processes wait for it in the next step
                 measures = validate(self.model, self.validation_batches(), self.catalogue.type_names, self.bfloat16)
                 best = self.keep(step, measures, best)
         bar.close()
@@ -190,8 +204,6 @@ class Trainer:
 
     def keep(self, step: int, measures: dict[str, float], best: float) -> float:
         """Log a validation, write the checkpoint and, if it is the best so far, the model; returns the best score."""
-        if not self.accelerator.is_main_process:
-            return best
         self.log("validation.csv", {"step": step, **measures})
         notes = {"step": step, "measures": measures, "config": asdict(self.config)}
         if measures["balanced"] >= best:
