@@ -13,6 +13,8 @@ from swm_core.environment import Environment
 from swm_core.scene import SceneState
 from swm_core.tasks import TaskSpec, steps_done
 
+MOST_REDRAWS = 1000
+
 
 @dataclass(frozen=True)
 class Episode:
@@ -92,8 +94,13 @@ class Simulation:
         self._pool.shutdown()
 
     def _reset(self, episode: Episode) -> Instant:
-        self._env.reset(seed=episode.seed, options={"objects": episode.objects})
-        self._last = None
+        """Take the first layout of the seed in which the task's first step does not hold yet, as evaluation does."""
+        self._last, options = None, {"objects": episode.objects}
+        self._env.reset(seed=episode.seed, options=options)
+        for _ in range(MOST_REDRAWS):
+            if not steps_done(episode.specs[:1], self._env.scene()):
+                break
+            self._env.reset(options=options)
         return self._observe(episode, 0, 0, None)
 
     def _step(self, action: np.ndarray) -> Instant:
