@@ -18,6 +18,12 @@ from swm_core.errors import SwmError
 COMMANDS: dict[str, tuple[str, str]] = {
     "collect": ("swm_core.commands.collect:collect_command", "Collect episodes of scripted behaviours."),
     "saqa": ("swm_core.commands.saqa:saqa_command", "Show, count or export question-answer samples of a data set."),
+    "eval": (
+        "swm_core.commands.evaluate:eval_command",
+        "Evaluate tasks in a simulator, or answers on recorded episodes.",
+    ),
+    "ask": ("swm_core.commands.ask:ask_command", "Ask about the future of a picture."),
+    "bench": ("swm_core.commands.bench:bench_command", "Measure the time of a plan, ours and the paper's order."),
     "train": ("swm_core.commands.train:train_command", "Train a world model."),
     "validate": ("swm_core.commands.validate:validate_command", "Check trajectory files and draw an episode."),
 }

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Planner settings from the command line, and what chooses the actions of an evaluated episode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import yaml
+from cattrs import Converter, transform_error
+
+from swm_core.environment import EnvironmentSpec
+from swm_core.errors import ConfigError
+from swm_core.planning.controller import PAPER_LANGTABLE, PLANNERS, Controller, PlannerConfig
+from swm_core.tasks.task import Task
+
+PRESETS = {"default": PlannerConfig(), "paper": replace(PAPER_LANGTABLE, uniform=True)}
+WITHOUT_MODEL = ("none", "random")
+_CONVERTER = Converter(forbid_extra_keys=True)
+
+
+def planner_config(planner: str, preset: str = "default", settings: Sequence[str] = ()) -> PlannerConfig:
+    """The planner's settings.
+
+    Args:
+        planner: one of `PLANNERS`.
+        preset: one of `PRESETS`.
+        settings: "planner.NAME=VALUE" or "planner.gradient.NAME=VALUE", the value in YAML.
+
+    Raises:
+        ConfigError: an unknown planner, preset or setting, or a value of a wrong type or range.
+    """
+    if planner not in PLANNERS or preset not in PRESETS:
+        raise ConfigError(
+            f"planner {planner!r} ({', '.join(PLANNERS)}) or preset {preset!r} ({', '.join(PRESETS)}) unknown"
+        )
+    data: dict[str, Any] = asdict(replace(PRESETS[preset], planner=planner))
+    for setting in settings:
+        path, equals, value = setting.partition("=")
+        first, *names = path.split(".")
+        if not equals or first != "planner" or not names:
+            raise ConfigError(f"--set takes planner.NAME=VALUE, got {setting!r}")
+        place = data
+        for name in names[:-1]:
+            if not isinstance(place.get(name), dict):
+                raise ConfigError(f"--set {setting!r}: {name!r} is no group of settings")
+            place = place[name]
+        try:
+            place[names[-1]] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {setting!r}: {error}") from error
+    try:
+        return _CONVERTER.structure(data, PlannerConfig)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"planner settings: {'; '.join(transform_error(error))}") from error
+
+
+class Actor(Protocol):
+    """Chooses the actions of an episode."""
+
+    needs_frames: bool
+
+    def start(self, task: Task, seed: int) -> None:
+        """Begin an episode."""
+        ...
+
+    def act(self, image: np.ndarray | None, executed: int) -> Chosen:
+        """Actions from a frame on; `executed` actions were taken since the last call."""
+        ...
+
+
+class Chosen:
+    """Actions to take next, with what the planner foresees.
+
+    Attributes:
+        actions: (m, A) float32, those to execute before the next call.
+        path: (H + 1, 3) predicted effector positions, world frame, m; None where nothing is predicted.
+        completion: probability that the present subgoal is reached now; None where nobody asked.
+        value: value of the chosen chunk (Eq. 2), or None.
+    """
+
+    def __init__(
+        self,
+        actions: np.ndarray,
+        path: np.ndarray | None = None,
+        completion: float | None = None,
+        value: float | None = None,
+    ) -> None:
+        self.actions, self.path, self.completion, self.value = actions, path, completion, value
+
+
+class PlannedActor:
+    """The planner as nodes use it in lockstep: plan from a frame, execute the first actions, plan again.
+
+    Args:
+        controller: with model and settings.
+    """
+
+    needs_frames = True
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+
+    def start(self, task: Task, seed: int) -> None:
+        """Begin an episode; the planner's random numbers follow from the seed."""
+        self.controller.seed = seed
+        self.controller.start(task)
+
+    def act(self, image: np.ndarray | None, executed: int) -> Chosen:
+        """Plan."""
+        if image is None:
+            raise ConfigError("a planner with a model needs frames")
+        plan = self.controller.plan(image, executed=executed)
+        return Chosen(plan.actions[: self.controller.config.execute], plan.path, plan.completion, plan.value)
+
+
+class BlindActor:
+    """No motion, or actions drawn uniformly inside the bounds: what success is worth without a model.
+
+    Args:
+        spec: bounds of the actions.
+        config: "none" or "random", and how many actions are executed at a time.
+    """
+
+    needs_frames = False
+
+    def __init__(self, spec: EnvironmentSpec, config: PlannerConfig) -> None:
+        self.spec, self.config = spec, config
+        self._random = np.random.default_rng(0)
+
+    def start(self, task: Task, seed: int) -> None:
+        """Begin an episode."""
+        self._random = np.random.default_rng(seed)
+
+    def act(self, image: np.ndarray | None, executed: int) -> Chosen:
+        """Draw actions."""
+        shape = (self.config.execute, self.spec.action_dim)
+        if self.config.planner == "none":
+            return Chosen(np.zeros(shape, np.float32))
+        return Chosen(self._random.uniform(self.spec.action_low, self.spec.action_high, shape).astype(np.float32))
+
+
+def make_actor(spec: EnvironmentSpec, config: PlannerConfig, model: Path | None) -> Actor:
+    """What plays an episode.
+
+    Args:
+        spec: of the environment.
+        config: how to plan.
+        model: folder of a saved model; not read where the planner needs none.
+
+    Raises:
+        ModelError: no such model.
+    """
+    if config.planner in WITHOUT_MODEL:
+        return BlindActor(spec, config)
+    return PlannedActor(Controller.load(spec.name, model, config))

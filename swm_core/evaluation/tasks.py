@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Episodes of tasks in a simulated environment, in lockstep (paper Sec. 5, A.3.1).
+
+The rules, the same for all planners, so that methods are compared on the same starts:
+
+- An episode is determined by environment, objects, task, seed and planner settings.
+- The layout is the first of the seed's random stream in which the first step of the goal does not hold; earlier ones
+  are passed over (`env.reset()` without a seed goes on in the stream) and counted as redraws. Otherwise about one push
+  in ten would succeed without moving.
+- Success is the truth of A.3.1 in the simulator's scene, checked after every action: reach is contact of effector and
+  block, push is centres nearer than 0.075 m, separate is centres farther than 0.1 m. The model has no say in it.
+  Steps of a sequence are done in their order.
+- The planner sees a frame, plans, `execute` actions are taken, and it plans again, until success or the last step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from swm_core.environment import Environment, EnvironmentEntry
+from swm_core.errors import ConfigError, GoalError
+from swm_core.evaluation.planners import Actor, Chosen
+from swm_core.planning.controller import PlannerConfig
+from swm_core.tasks.goal_text import parse_goal
+from swm_core.tasks.library import PUSH, REACH, SEPARATE, TaskSpec, build_task, steps_done
+
+TASK_NAMES = (REACH, PUSH, SEPARATE)
+MOST_REDRAWS = 1000
+
+Watch = Callable[[np.ndarray, Chosen, int], None]  # frame, what was chosen last, actions taken since then
+
+
+@dataclass(frozen=True)
+class TaskEvaluation:
+    """What is evaluated; everything that an episode's outcome depends on but its seed.
+
+    Attributes:
+        environment: name of a registered environment.
+        objects: names of the objects on the table.
+        task: a task name ("reach", "push", "separate": other objects for each seed) or a goal text.
+        steps: most actions in an episode.
+        planner: how to plan.
+        weights: hash of the model's weights; None where the planner uses no model.
+    """
+
+    environment: str
+    objects: tuple[str, ...]
+    task: str
+    steps: int
+    planner: PlannerConfig
+    weights: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the task and the steps.
+
+        Raises:
+            GoalError: the task is neither a name nor a goal that can be understood, or needs more objects.
+            ConfigError: no steps.
+        """
+        if self.steps < 1:
+            raise ConfigError(f"an episode needs at least one step, got {self.steps}")
+        choose_steps(self.task, self.objects, 0)
+
+    def description(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class EpisodeRecord:
+    """One evaluated episode.
+
+    Attributes:
+        seed: of the environment.
+        task: goal text.
+        success: whether the goal was reached.
+        steps: actions taken; those up to success where there was one.
+        redraws: layouts passed over because the goal held already.
+        subgoals_done: steps of the task done.
+        plan_ms: time of each planning call.
+        seconds: wall time of the episode.
+        commit: version of the code that ran it.
+    """
+
+    seed: int
+    task: str
+    success: bool
+    steps: int
+    redraws: int
+    subgoals_done: int
+    plan_ms: tuple[float, ...]
+    seconds: float
+    commit: str
+
+
+def choose_steps(task: str, objects: Sequence[str], seed: int) -> tuple[TaskSpec, ...]:
+    """The steps of a task for one seed.
+
+    A task name chooses objects by the seed: block number `seed mod N`, and for pairs a second one that goes through all
+    others as the seed goes on, so that N * (N - 1) seeds in a row see every ordered pair once.
+
+    Args:
+        task: task name or goal text.
+        objects: the N objects on the table.
+        seed: of the environment.
+
+    Raises:
+        GoalError: a goal that cannot be understood, or too few objects.
+    """
+    if task not in TASK_NAMES:
+        return parse_goal(task, objects)
+    n = len(objects)
+    first = seed % n
+    if task == REACH:
+        return (TaskSpec(REACH, (objects[first],)),)
+    if n < 2:
+        raise GoalError(f"{task} needs two objects, the table has {n}")
+    second = (first + 1 + seed // n % (n - 1)) % n
+    return (TaskSpec(task, (objects[first], objects[second])),)
+
+
+def draw_start(env: Environment, objects: tuple[str, ...], steps: Sequence[TaskSpec], seed: int) -> int:
+    """Reset to the seed's first layout in which the goal's first step does not hold; returns the layouts passed over.
+
+    Raises:
+        ConfigError: it holds in every one of many layouts.
+        SceneError: a block of the task is not on the table.
+    """
+    options = {"objects": objects}
+    env.reset(seed=seed, options=options)
+    for redraws in range(MOST_REDRAWS):
+        if not steps_done(steps, env.scene()):
+            return redraws
+        env.reset(options=options)
+    raise ConfigError(f"'{steps[0]}' holds at the start in each of {MOST_REDRAWS} layouts of seed {seed}")
+
+
+def run_episode(
+    evaluation: TaskEvaluation,
+    entry: EnvironmentEntry,
+    env: Environment,
+    actor: Actor,
+    seed: int,
+    commit: str,
+    watch: Watch | None = None,
+) -> EpisodeRecord:
+    """Play one episode.
+
+    Args:
+        evaluation: what is evaluated.
+        entry: registration of its environment.
+        env: an environment of it, without frames in its observations; reused between episodes.
+        actor: chooses the actions.
+        seed: of the environment.
+        commit: version to note.
+        watch: called with every frame, the last one included.
+    """
+    begun = time.perf_counter()
+    specs = choose_steps(evaluation.task, evaluation.objects, seed)
+    redraws = draw_start(env, evaluation.objects, specs, seed)
+    actor.start(build_task(specs, entry.questions), seed)
+    taken = done = executed = 0
+    times: list[float] = []
+    while taken < evaluation.steps and done < len(specs):
+        image = env.render() if actor.needs_frames or watch else None
+        asked = time.perf_counter()
+        chosen = actor.act(image, executed)
+        times.append(round(1000 * (time.perf_counter() - asked), 2))
+        executed = 0
+        for action in chosen.actions[: evaluation.steps - taken]:
+            if watch:
+                watch(env.render(), chosen, executed)
+            env.step(action)
+            taken, executed = taken + 1, executed + 1
+            done = steps_done(specs, env.scene(), done)
+            if done == len(specs):
+                break
+    if watch:
+        watch(env.render(), chosen, executed)
+    goal = ", then ".join(map(str, specs))
+    seconds = round(time.perf_counter() - begun, 3)
+    return EpisodeRecord(seed, goal, done == len(specs), taken, redraws, done, tuple(times), seconds, commit)
