@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +17,19 @@ INITIAL_JOINTS = (-0.58750, 0.15986, -0.49929, 0.00174, 0.33927, -3.72496)
 # The original's peg is squeezed out of the wrist by its collision shape and leans, the tip towards the robot's base.
 PEG_LEAN = 0.04  # rad about y
 PEG_OFFSET = (-0.0014, 0.0007)  # lower end minus command at rest, m; with the lean this repeats the original's pushes
-VISUAL_GRID = 0.003  # m; the links' meshes are simplified to this, about a pixel
+VISUAL_GRID = 0.005  # m; the links' meshes are simplified to this, about a pixel
 
 
-def arm_description(folder: Path) -> Path:
-    """Write the arm's URDF and meshes into a folder.
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Folder of this process's description, deleted when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="langtable-arm-")
 
-    Args:
-        folder: an existing folder; it may be deleted once the URDF is loaded.
 
-    Returns:
-        Path of the URDF; links "link6" and "peg" are the flange and the peg.
-    """
+@cache
+def arm_description() -> Path:
+    """Path of the arm's URDF, written once per process; links "link6" and "peg" are the flange and the peg."""
+    folder = Path(_folder().name)
     source = Path(pybullet_data.getDataPath()) / "xarm"
     text = (source / "xarm6_robot_white.urdf").read_text()
     for unused in ("gazebo", "transmission", "collision"):
@@ -96,5 +99,5 @@ def simplify(triangles: np.ndarray, grid: float) -> np.ndarray:
     corners = cell.reshape(-1, 3)
     a, b, c = corners.T
     corners = corners[(a != b) & (b != c) & (a != c)]
-    turned = np.array([np.roll(row, -int(np.argmin(row))) for row in corners]) if len(corners) else corners
+    turned = np.take_along_axis(corners, (corners.argmin(1)[:, None] + np.arange(3)) % 3, 1)
     return means[np.unique(turned, axis=0)]

@@ -20,10 +20,10 @@ from swm_core.scene import SceneState
 class LangTableEnv(gymnasium.Env):
     """Blocks on a table, pushed by a peg; built from scratch after google-research/language-table.
 
-    Actions are (2,) float32, dx and dy in m, added to the commanded effector position, not to the measured one; x points
-    away from the robot (down in the image), y to the right. There is no reward and no end: tasks are questions about the
-    scene. The effector of the scene state is the commanded xy with the height of the peg's lower end; where the peg
-    really is stands in `info["peg"]`, (3,) m.
+    Actions are (2,) float32, dx and dy in m, added to the commanded effector position, not to the measured one; x
+    points away from the robot (down in the image), y to the right. There is no reward and no end: tasks are questions
+    about the scene. The effector of the scene state is the commanded xy with the height of the peg's lower end; where
+    the peg really is stands in `info["peg"]`, (3,) m.
     """
 
     environment_spec: EnvironmentSpec = SPECIFICATION
@@ -108,14 +108,14 @@ class LangTableEnv(gymnasium.Env):
         return SceneState(self._world.objects, positions, yaws, effector, self._world.contacts(), np.asarray(0.0))
 
     def save_state(self) -> Snapshot:
-        """Remember the full simulator state, to return to with `restore_state`; the random stream is not part of it."""
+        """Remember the full simulator state of this episode; the random stream is not part of it."""
         return self._world.save()
 
     def restore_state(self, snapshot: Snapshot) -> None:
         """Return to a remembered state; the same actions then give the same results.
 
         Raises:
-            BridgeError: the objects were changed since the state was remembered.
+            BridgeError: the environment was reset since.
         """
         self._world.restore(snapshot)
 

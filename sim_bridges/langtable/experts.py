@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim_bridges.langtable.pushing import Pusher, Walker, clip_action, toward
+from sim_bridges.langtable.pushing import SUBGOAL_GAP, Pusher, Walker, clip_action, near_speed, toward
 from sim_bridges.langtable.specification import ACTION_LIMIT, SPAWN_MARGIN, WORKSPACE_HIGH, WORKSPACE_LOW
 from swm_core.environment import Environment
 from swm_core.errors import GoalError
@@ -20,8 +20,9 @@ class Expert:
     """What the experts share: a goal drawn or given, a flag that latches when it is reached, zero actions after."""
 
     def __init__(self) -> None:
-        """Begin without an episode."""
+        """Begin without an episode, at the pace of the original's oracle."""
         self._done = False
+        self.pace = 1.0
 
     def reset(self, env: Environment, seed: int) -> None:
         """Begin an episode on an environment that was just reset.
@@ -87,7 +88,7 @@ class PushExpert(Expert):
                 raise GoalError(f"a push needs two blocks, the scene has {len(scene.names)}")
             self._pair = tuple(scene.names[i] for i in rng.permutation(len(scene.names))[:2])
         self._at = scene.index(self._pair[0]), scene.index(self._pair[1])
-        self._pusher = Pusher()
+        self._pusher = Pusher(self.pace)
 
     def _reached(self, scene: SceneState) -> bool:
         a, b = self._at
@@ -126,8 +127,8 @@ class ReachExpert(Expert):
     def _act(self, scene: SceneState) -> np.ndarray:
         xy, peg = scene.positions[:, :2], scene.effector[:2]
         if np.linalg.norm(xy[self._at] - peg) < 0.06:
-            return toward(peg, xy[self._at], 0.01)
-        return self._walker.step(peg, xy[self._at], np.delete(xy, self._at, 0))
+            return toward(peg, xy[self._at], self.pace * near_speed(SUBGOAL_GAP))
+        return self.pace * self._walker.step(peg, xy[self._at], np.delete(xy, self._at, 0))
 
 
 class SeparateExpert(Expert):
@@ -167,7 +168,7 @@ class SeparateExpert(Expert):
         self._block, self._others = block, others
         self._avoid = [scene.index(name) for name in others]
         self._goal = self._place(xy)
-        self._pusher, self._age = Pusher(), 0
+        self._pusher, self._age = Pusher(self.pace), 0
 
     def _place(self, xy: np.ndarray) -> np.ndarray:
         """Where to push it: inside the table's middle, far from others, with room for the peg behind it."""
@@ -213,11 +214,12 @@ class NoisyExpert:
         self._left, self._drift = 0, np.zeros(2)
 
     def reset(self, env: Environment, seed: int) -> None:
-        """Draw an expert and its goal."""
+        """Draw an expert, its goal and its pace."""
         self._rng = np.random.default_rng(seed)
         several = len(env.scene().names) > 1
         kinds = [PushExpert, ReachExpert, SeparateExpert] if several else [ReachExpert]
         self._expert = kinds[self._rng.choice(len(kinds), p=[0.5, 0.3, 0.2] if several else [1.0])]()
+        self._expert.pace = self._rng.uniform(1.0, 2.0)
         self._expert.reset(env, int(self._rng.integers(2**31)))
         self._left = 0
 

@@ -23,7 +23,8 @@ class Play:
         """Begin without an episode."""
         self._rng = np.random.default_rng(0)
         self._walker = Walker()
-        self._kind, self._age = "", 0
+        self._kind, self._age, self._limit = "", 0, 0
+        self._noise = np.zeros(2)
 
     def reset(self, env: Environment, seed: int) -> None:
         """Begin an episode."""
@@ -58,7 +59,7 @@ class Play:
         rng, xy = self._rng, scene.positions[:, :2]
         self._kind = str(rng.choice(_KINDS, p=_WEIGHTS))
         self._age, self._noise = 0, np.zeros(2)
-        self._limit = {"stroll": rng.integers(6, 16), "pause": rng.integers(1, 4)}.get(self._kind, _TIMEOUT)
+        self._limit = {"stroll": int(rng.integers(6, 16)), "pause": int(rng.integers(1, 4))}.get(self._kind, _TIMEOUT)
         self._speed = rng.uniform(0.012, 0.03)
         self._block = int(rng.integers(len(xy)))
         self._angle = rng.uniform(0, 2 * np.pi)

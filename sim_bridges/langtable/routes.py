@@ -7,7 +7,7 @@ import numpy as np
 
 from sim_bridges.langtable.specification import WORKSPACE_HIGH, WORKSPACE_LOW
 
-_RING = 8  # corners of the polygon that stands for an obstacle
+_RING = 6  # corners of the polygon that stands for an obstacle
 
 
 def segment_distance(starts: np.ndarray, ends: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sim_bridges.langtable.blocks import OBJECT_SETS
@@ -13,9 +15,26 @@ WORKSPACE_LOW = np.array([0.15, -0.3048])
 WORKSPACE_HIGH = np.array([0.6, 0.3048])
 SPAWN_MARGIN = 0.08  # blocks and peg start this far inside the workspace
 
-BOARD_LOW = np.array([0.1214, -0.3048])  # the dark rectangle, 18 x 24 inch; seen, not felt
-BOARD_HIGH = np.array([0.5786, 0.3048])
-BOARD_RGBA = (0.2, 0.2, 0.2, 1.0)
+GROUND_HEIGHT = -0.001
+
+
+@dataclass(frozen=True)
+class FlatPicture:
+    """A horizontal rectangle that is seen and not felt: two corners and a height in m, and its colour."""
+
+    low: tuple[float, float]
+    high: tuple[float, float]
+    height: float
+    rgba: tuple[float, float, float, float]
+
+
+# Floor left and right of y = 0, then the board. The original draws an endless checkered plane, of which the camera sees
+# these two tiles; two small rectangles are drawn much faster.
+FLAT_PICTURES = (
+    FlatPicture((-0.3, -0.7), (0.8, 0.0), GROUND_HEIGHT, (0.679, 0.78, 0.939, 1.0)),
+    FlatPicture((-0.3, 0.0), (0.8, 0.7), GROUND_HEIGHT, (1.0, 1.0, 1.0, 1.0)),
+    FlatPicture((0.1214, -0.3048), (0.5786, 0.3048), 0.0, (0.2, 0.2, 0.2, 1.0)),  # 18 x 24 inch
+)
 
 CONTROL_RATE = 10  # Hz
 PHYSICS_RATE = 240  # Hz
@@ -26,7 +45,7 @@ EPISODE_STEPS = 120  # paper, Sec. 5
 EFFECTOR_HEIGHT = 0.145  # commanded height of the wrist flange (link 6)
 PEG_RADIUS = 0.0127
 PEG_LENGTH = 0.135
-PEG_BOTTOM = 0.0087  # lower end above the plane
+PEG_BOTTOM = 0.0085  # lower end above the plane
 
 # Optical axes in the world (rows: image right, down, forward): 54 degrees down, image up is -x.
 _PITCH = np.pi / 5

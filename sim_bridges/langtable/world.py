@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pybullet
-import pybullet_data
 from pybullet_utils.bullet_client import BulletClient
 
 from sim_bridges.langtable import blocks, specification
@@ -26,7 +23,7 @@ _REST_SPEED = 1e-3  # m/s and rad/s
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Full state of a world, valid for the world that made it and as long as its objects stay."""
+    """Full state of a world, valid for the world that made it until it is started or built anew."""
 
     state: int
     command: np.ndarray
@@ -55,32 +52,40 @@ class World:
         p.resetSimulation()
         p.setGravity(0, 0, -9.8)
         p.setTimeStep(1 / specification.PHYSICS_RATE)
-        p.setPhysicsEngineParameter(enableFileCaching=0)
-        self._plane = p.loadURDF(str(Path(pybullet_data.getDataPath()) / "plane.urdf"), basePosition=[0, 0, -0.001])
-        self._board = self._add_board()
+        p.setPhysicsEngineParameter(enableFileCaching=0, deterministicOverlappingPairs=1)
+        ground_picture, *pictures = specification.FLAT_PICTURES
+        self._plane = self._add_ground(ground_picture)
+        for picture in pictures:
+            p.createMultiBody(0, -1, self._picture(picture))
         self._arm = self._add_arm()
         self.objects = blocks.validate_objects(objects)
         self._blocks = [self._add_block(name, index) for index, name in enumerate(self.objects)]
         self._rolling = [False] * len(self._blocks)
         self._generation += 1
-        self._initial = p.saveState()
 
-    def _add_board(self) -> int:
-        low, high = specification.BOARD_LOW, specification.BOARD_HIGH
-        corners = [[low[0], low[1], 0], [high[0], low[1], 0], [high[0], high[1], 0], [low[0], high[1], 0]]
-        shape = self._client.createVisualShape(
+    def _add_ground(self, picture: specification.FlatPicture) -> int:
+        """The surface that blocks rest on: a large box, of which only a picture is seen (without one, its sides are)."""
+        half = 100.0, 100.0, 5.0
+        base = specification.GROUND_HEIGHT - half[2]
+        shape = self._client.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half)
+        ground = self._client.createMultiBody(0, shape, self._picture(picture, base), [0, 0, base])
+        self._client.changeDynamics(ground, -1, lateralFriction=1.0)
+        return ground
+
+    def _picture(self, picture: specification.FlatPicture, base: float = 0.0) -> int:
+        """Visual shape of a horizontal rectangle for a body whose origin is at height `base`."""
+        (x0, y0), (x1, y1), z = picture.low, picture.high, picture.height - base
+        return self._client.createVisualShape(
             pybullet.GEOM_MESH,
-            vertices=corners,
+            vertices=[[x0, y0, z], [x1, y0, z], [x1, y1, z], [x0, y1, z]],
             indices=[0, 1, 2, 0, 2, 3],
             normals=[[0, 0, 1]] * 4,
-            rgbaColor=specification.BOARD_RGBA,
+            rgbaColor=picture.rgba,
         )
-        return self._client.createMultiBody(0, -1, shape)
 
     def _add_arm(self) -> int:
         p = self._client
-        with tempfile.TemporaryDirectory() as folder:
-            arm = p.loadURDF(str(arm_description(Path(folder))), useFixedBase=True)
+        arm = p.loadURDF(str(arm_description()), useFixedBase=True)
         infos = [p.getJointInfo(arm, joint) for joint in range(p.getNumJoints(arm))]
         links = {info[12].decode(): info[0] for info in infos}
         self._flange, self._peg = links["link6"], links["peg"]
@@ -116,9 +121,12 @@ class World:
         return body
 
     def start(self, layout: Layout) -> None:
-        """Begin from a layout: arm at rest over its command, blocks placed and settled for 200 physics steps."""
+        """Begin from a layout: arm at rest over its command, blocks placed and settled for 200 physics steps.
+
+        The table is built anew: the engine keeps contact caches that let an episode depend on those before.
+        """
+        self.rebuild(self.objects)
         p = self._client
-        p.restoreState(self._initial)
         self.command = layout.peg.copy()
         for _ in range(4):
             for joint, angle in zip(self._joints, self._inverse_kinematics(), strict=True):
@@ -239,7 +247,7 @@ class World:
             BridgeError: the world was rebuilt since.
         """
         if snapshot.generation != self._generation:
-            raise BridgeError("this snapshot was made before the world was rebuilt with other objects")
+            raise BridgeError("this snapshot belongs to an earlier episode; a reset ends its validity")
         self._client.restoreState(snapshot.state)
         self.command = snapshot.command.copy()
 
