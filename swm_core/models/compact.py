@@ -193,7 +193,8 @@ class CompactWorldModel(nn.Module):
         asked = query[rows, at].view(frames, -1, query.shape[-1])  # (B, K * MENTIONS, key width)
         cells = (asked @ image.keys.transpose(1, 2)).float() * query.shape[-1] ** -0.5  # (B, K * MENTIONS, cells)
         share = cells.softmax(-1)
-        now = (share @ image.points).view(questions, MENTIONS, 3)
+        with torch.autocast(ids.device.type, enabled=False):  # a millimetre is less than bfloat16 can tell
+            now = (share @ image.points).view(questions, MENTIONS, 3)
         found = (share.to(image.values.dtype) @ image.values).view(questions, MENTIONS, -1) + self.place(
             self.waves(now)
         )
@@ -235,7 +236,8 @@ class CompactWorldModel(nn.Module):
         """
         scaled = nn.functional.pad(actions / self.action_scale, (0, 0, 1, 0))
         total = scaled.cumsum(-2)
-        path = effector[:, None, None] + total @ self.steer
+        with torch.autocast(actions.device.type, enabled=False):
+            path = effector[:, None, None] + total @ self.steer
         features = torch.cat([scaled, total / 4.0], -1)
         return self.action(features) + self.effector_place(self.waves(path)) + self.time[: scaled.shape[-2]], path
 
