@@ -74,6 +74,11 @@ class CompactConfig:
             raise ConfigError("action_scale and action_axes need one entry per action dimension, scales above 0")
 
 
+def single(x: Tensor) -> Tensor:
+    """The tensor in float32 where it is of half precision."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 @dataclass(frozen=True)
 class ImageContext:
     """What is kept of a batch of B frames: keys for finding words, values to pool, keys and values per block."""
@@ -168,7 +173,7 @@ class CompactWorldModel(nn.Module):
         """
         fine, tokens = self.vision(images)
         _, piece = self.transformer(tokens + self.image_place)
-        points = self.cell_points + self.offset(fine).float()
+        points = self.cell_points + single(self.offset(fine))
         return ImageContext(self.find(fine), self.value(fine), points, (piece,))
 
     def ground(self, image: ImageContext, ids: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -191,7 +196,7 @@ class CompactWorldModel(nn.Module):
         rows = torch.arange(questions, device=ids.device).unsqueeze(1)
         frames = image.keys.shape[0]
         asked = query[rows, at].view(frames, -1, query.shape[-1])  # (B, K * MENTIONS, key width)
-        cells = (asked @ image.keys.transpose(1, 2)).float() * query.shape[-1] ** -0.5  # (B, K * MENTIONS, cells)
+        cells = single(asked @ image.keys.transpose(1, 2)) * query.shape[-1] ** -0.5  # (B, K * MENTIONS, cells)
         share = cells.softmax(-1)
         with torch.autocast(ids.device.type, enabled=False):  # a millimetre is less than bfloat16 can tell
             now = (share @ image.points).view(questions, MENTIONS, 3)
@@ -265,9 +270,9 @@ class CompactWorldModel(nn.Module):
             path: (Q, C, T, 3) free-space path of the effector.
         """
         known = mentioned[:, None, None, :, None]
-        moved = self.motion(out).float().unflatten(-1, (MENTIONS, 3))
+        moved = single(self.motion(out)).unflatten(-1, (MENTIONS, 3))
         start = now[:, None, None].expand(*out.shape[:3], -1, -1)
-        base = torch.cat([path.unsqueeze(-2).float(), start[..., 1:, :]], -2)
+        base = torch.cat([single(path.unsqueeze(-2)), start[..., 1:, :]], -2)
         then = (base + moved) * known
         shift = then - start
         gaps = then - then.roll(1, -2)
@@ -276,7 +281,7 @@ class CompactWorldModel(nn.Module):
         known_flags = known[..., 0].expand(*out.shape[:3], -1)
         features = [out, then.flatten(-2), shift.flatten(-2), gaps.flatten(-2), distances, known_flags]
         logits = self.answer(torch.cat([f.to(out.dtype) for f in features], -1)).squeeze(-1)
-        return Readout(logits.float(), self.to_world(then))
+        return Readout(single(logits), self.to_world(then))
 
     # Whole sequences --------------------------------------------------------------------------------------------------
 
@@ -310,7 +315,7 @@ class CompactWorldModel(nn.Module):
             Readout (K, 1, h + 1) or (K, 1, 1).
         """
         fine, image_tokens = self.vision(images)
-        points = self.cell_points + self.offset(fine).float()
+        points = self.cell_points + single(self.offset(fine))
         context = ImageContext(self.find(fine), self.value(fine), points, ())
         ids, mentions = self.with_effector(ids, mentions)
         words, now, mentioned, _ = self.ground(context, ids, mentions)
