@@ -12,12 +12,14 @@ FREE_SPEED = 0.03  # m per step: the original's oracle moves at 0.30 m/s in free
 NEAR_SPEED = 0.035  # and at 0.35 m/s among blocks, scaled down by the distance left to its next subgoal,
 _NEAR_SCALES = ((0.02, 0.2), (0.04, 0.3), (0.06, 0.4), (0.08, 0.5), (0.10, 0.6))
 SUBGOAL_GAP = 0.035  # m; which it sets about this far apart while it pushes,
-WAY_GAP = 0.05  # m; and while it goes round
+WAY_GAP = 0.038  # m; and while it goes round
 FREE_DISTANCE = 0.12  # m to the nearest block: free space
 BEHIND = 0.05  # m from the block's centre to the point where a push begins
+AT_START = 0.004  # m from that point at which the push begins, whichever way the peg then stands
 AIM_BEHIND = 0.01  # m behind the centre: what the peg aims at while it pushes
 CLEARANCE = 0.045  # m between the peg and the centres of blocks that it goes round
 BLOCK_CLEARANCE = 0.06  # m between centres when a block is pushed past others
+EDGE = 0.055  # m; blocks are kept this far inside the workspace, so that the peg can get behind them
 _REPLAN = 5  # steps between two searches for a way
 
 
@@ -78,7 +80,7 @@ class Pusher:
             (2,) float64, m.
         """
         if self._age % _REPLAN == 0 or np.linalg.norm(self._subgoal - block) < SUBGOAL_GAP:
-            self._subgoal = route(block, goal, others, BLOCK_CLEARANCE)[0]
+            self._subgoal = route(block, goal, others, BLOCK_CLEARANCE, EDGE)[0]
         self._age += 1
         gap = self._subgoal - block
         heading = gap / max(float(np.linalg.norm(gap)), 1e-9)
@@ -88,10 +90,10 @@ class Pusher:
             self._pushing = behind > 0.012 and sideways < 0.02
         else:
             self._pushing = behind > 0.028 and sideways < 0.008
-        if self._pushing:
+        start = np.clip(block - BEHIND * heading, WORKSPACE_LOW, WORKSPACE_HIGH)
+        if self._pushing or np.linalg.norm(start - peg) < AT_START:
             speed = near_speed(min(float(np.linalg.norm(gap)), SUBGOAL_GAP))
             return toward(peg, block - AIM_BEHIND * heading, self.pace * speed)
-        start = np.clip(block - BEHIND * heading, WORKSPACE_LOW, WORKSPACE_HIGH)
         return self.pace * self._walker.step(peg, start, np.concatenate([block[None], others]))
 
 

@@ -28,7 +28,7 @@ def segment_distance(starts: np.ndarray, ends: np.ndarray, points: np.ndarray) -
     return np.linalg.norm(offset - t[..., None] * along, axis=-1)
 
 
-def route(start: np.ndarray, goal: np.ndarray, obstacles: np.ndarray, radius: float) -> np.ndarray:
+def route(start: np.ndarray, goal: np.ndarray, obstacles: np.ndarray, radius: float, margin: float = 0.0) -> np.ndarray:
     """Waypoints of the shortest way that keeps clear of obstacles as far as start and goal allow.
 
     Args:
@@ -36,6 +36,7 @@ def route(start: np.ndarray, goal: np.ndarray, obstacles: np.ndarray, radius: fl
         goal: (2,) m.
         obstacles: (N, 2) centres, m.
         radius: clearance wanted from every centre, m; less where the start or the goal is nearer.
+        margin: distance that the way keeps from the workspace's edge, m.
 
     Returns:
         (W, 2) waypoints after the start, the goal last; only the goal where no way exists.
@@ -49,7 +50,7 @@ def route(start: np.ndarray, goal: np.ndarray, obstacles: np.ndarray, radius: fl
     angles = 2 * np.pi * np.arange(_RING) / _RING
     ring = 1.02 * radius / np.cos(np.pi / _RING) * np.stack([np.cos(angles), np.sin(angles)], -1)
     corners = (obstacles[:, None] + ring).reshape(-1, 2)
-    inside = ((corners >= WORKSPACE_LOW) & (corners <= WORKSPACE_HIGH)).all(1)
+    inside = ((corners >= WORKSPACE_LOW + margin) & (corners <= WORKSPACE_HIGH - margin)).all(1)
     free = (np.linalg.norm(corners[:, None] - obstacles, axis=-1) >= clearance).all(1)
     nodes = np.concatenate([start[None], corners[inside & free], goal[None]])
     first, second = np.triu_indices(len(nodes), 1)

@@ -64,7 +64,7 @@ class World:
         self._generation += 1
 
     def _add_ground(self, picture: specification.FlatPicture) -> int:
-        """The surface that blocks rest on: a large box, of which only a picture is seen (without one, its sides are)."""
+        """The surface that blocks rest on: a large box, of which a picture is seen (else its sides would be)."""
         half = 100.0, 100.0, 5.0
         base = specification.GROUND_HEIGHT - half[2]
         shape = self._client.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half)
