@@ -98,10 +98,11 @@ def shift_image(image: np.ndarray, camera: Camera, right: int, down: int) -> tup
         frame of the same shape, and the camera whose projection fits it.
     """
     height, width = image.shape[:2]
-    rows = np.clip(np.arange(height) - down, 0, height - 1)
-    columns = np.clip(np.arange(width) - right, 0, width - 1)
+    top, left, bottom, beyond = max(down, 0), max(right, 0), max(-down, 0), max(-right, 0)
+    kept = image[bottom : height - top, beyond : width - left]
+    moved = cv2.copyMakeBorder(kept, top, bottom, left, beyond, cv2.BORDER_REPLICATE)
     u, v = camera.centre
-    return image[rows[:, None], columns], replace(camera, principal=(float(u) + right, float(v) + down))
+    return moved, replace(camera, principal=(float(u) + right, float(v) + down))
 
 
 @lru_cache(maxsize=4)
