@@ -140,6 +140,7 @@ class CompactWorldModel(nn.Module):
         self.answer = nn.Sequential(nn.Linear(width + 36, 128), nn.GELU(approximate="tanh"), nn.Linear(128, 1))
         points = cell_points(config.camera, FINE_STRIDE, config.table_height)
         self.register_buffer("cell_points", (points - torch.tensor(config.origin)) / LENGTH_UNIT, persistent=False)
+        self.cell_points: Tensor
         self.action_scale: Tensor
         self.steer: Tensor
         self.register_buffer("action_scale", torch.tensor(config.action_scale), persistent=False)

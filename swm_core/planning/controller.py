@@ -237,12 +237,12 @@ class Controller:
         self._random.manual_seed(self.seed)
 
     def _actions(self, actions: np.ndarray, what: str) -> Tensor:
-        chunk = torch.as_tensor(np.asarray(actions, np.float32).reshape(-1, len(self.low)) if np.size(actions) else [])
         if not np.size(actions):
             return torch.zeros(0, len(self.low))
-        if np.ndim(actions) != 2 or np.shape(actions)[1] != len(self.low) or not bool(chunk.isfinite().all()):
-            raise PlanningError(f"{what} must be finite, of shape (m, {len(self.low)}); got shape {np.shape(actions)}")
-        return chunk
+        chunk = np.asarray(actions, np.float32)
+        if chunk.ndim != 2 or chunk.shape[1] != len(self.low) or not np.isfinite(chunk).all():
+            raise PlanningError(f"{what} must be finite, of shape (m, {len(self.low)}); got shape {chunk.shape}")
+        return torch.from_numpy(chunk.copy())
 
     def _committed(self, committed: np.ndarray | None) -> Tensor:
         chunk = self._actions(np.zeros((0, len(self.low))) if committed is None else committed, "committed actions")

@@ -50,13 +50,13 @@ def reweigh(samples: Tensor, values: Tensor, temperature: float) -> tuple[Tensor
 
     Args:
         samples: (K, H, A).
-        values: (K,), finite.
+        values: (K,); -inf for no weight, equal weights where all are.
         temperature: lambda, above 0.
 
     Returns:
         two (H, A).
     """
-    weights = (values / temperature).softmax(0)[:, None, None]
+    weights = (values / temperature).softmax(0).nan_to_num(1.0 / len(values))[:, None, None]
     mean = (weights * samples).sum(0)
     return mean, (weights * (samples - mean).square()).sum(0).sqrt()
 

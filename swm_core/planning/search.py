@@ -104,6 +104,6 @@ class Search:
         self.values.append(float(values[best]))
         self.probabilities.append(scored.probabilities[best].detach())
         self.candidates, self.candidate_values = actions.detach(), values
-        if float(values[best]) > self.value:
+        if not self.actions.numel() or float(values[best]) > self.value:  # a value of NaN is no reason to have no plan
             self.value, self.actions = float(values[best]), actions[best].detach().clone()
             self.path = None if scored.path is None else scored.path[best].detach()
