@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The controller on a world whose answers are known by hand: a point on a line that moves by the actions."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from swm_core.errors import ConfigError, PlanningError
+from swm_core.planning.controller import PAPER_LANGTABLE, PLANNERS, Controller, PlannerConfig
+from swm_core.planning.gradient import GradientConfig
+from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
+
+LIMIT = 0.03
+Frame = Callable[[float], np.ndarray]
+Make = Callable[..., Controller]
+
+
+def task(*targets: str) -> Task:
+    return Task("go", tuple(Subgoal((WeightedQuestion(target),)) for target in targets))
+
+
+@pytest.fixture
+def make(point_model) -> Make:
+    def build(seed: int = 0, **settings) -> Controller:
+        config = PlannerConfig(**{"horizon": 8, "sub_chunk": 4, **settings})
+        return Controller(point_model, (-LIMIT, -LIMIT), (LIMIT, LIMIT), ("dx", "dy"), config, seed)
+
+    return build
+
+
+@pytest.mark.parametrize("planner", ["gradient", "mppi"])
+def test_it_goes_where_the_question_says(make: Make, frame_at: Frame, planner: str) -> None:
+    controller, x = make(planner=planner), 0.10
+    controller.start(task("at 0.4"))
+    for _ in range(5):
+        plan = controller.plan(frame_at(x), executed=4)
+        x = round(x + float(plan.actions[:4, 0].sum()), 2)
+    assert x == pytest.approx(0.4, abs=0.04)
+
+
+def test_the_wanted_no_is_pursued(make: Make, frame_at: Frame) -> None:
+    controller = make()
+    controller.start(Task("leave", (Subgoal((WeightedQuestion("at 0.1", desired=False),)),)))
+    plan = controller.plan(frame_at(0.12))
+    assert abs(plan.path[-1, 0] - 0.1) > 0.15
+
+
+@pytest.mark.parametrize("planner", PLANNERS)
+def test_committed_actions_are_kept(make: Make, frame_at: Frame, planner: str) -> None:
+    controller = make(planner=planner)
+    controller.start(task("at 0.4"))
+    committed = np.array([[-0.01, 0.02], [0.0, -0.03]], np.float32)
+    plan = controller.plan(frame_at(0.1), committed)
+    np.testing.assert_array_equal(plan.actions[:2], committed)
+    assert plan.committed == 2
+    assert plan.actions.shape == (8, 2)
+    assert float(np.abs(plan.actions).max()) <= LIMIT
+
+
+def test_the_plan_says_what_was_found(make: Make, frame_at: Frame) -> None:
+    controller = make(gradient=GradientConfig(iterations=3))
+    controller.start(task("at 0.3"))
+    plan = controller.plan(frame_at(0.1))
+    assert plan.questions == ("at 0.3",)
+    assert plan.values.shape == (4,)
+    assert plan.probabilities.shape == (4, 1, 2)
+    assert plan.step_sizes.shape == (3,)
+    assert plan.value == pytest.approx(plan.values.max())
+    near = np.exp(-((0.1 + plan.actions[:, 0].cumsum()[[3, 7]] - 0.3) ** 2) / 0.02)
+    assert plan.value == pytest.approx(near.sum(), rel=1e-4)
+    assert plan.now[0] == plan.completion == pytest.approx(np.exp(-(0.2**2) / 0.02), rel=1e-4)
+    np.testing.assert_allclose(plan.path[1:, :2], plan.actions.cumsum(0) + np.array([0.1, 0.0]), atol=1e-5)
+    assert not plan.deadline_missed
+
+
+def test_none_does_not_move_and_random_does(make: Make, frame_at: Frame) -> None:
+    none, random, again = make(planner="none"), make(planner="random"), make(planner="random")
+    for controller in (none, random, again):
+        controller.start(task("at 0.4"))
+    assert not none.plan(frame_at(0.1)).actions.any()
+    drawn = random.plan(frame_at(0.1)).actions
+    assert drawn.std() > 0.005
+    np.testing.assert_array_equal(drawn, again.plan(frame_at(0.1)).actions)
+    assert not np.array_equal(drawn, random.plan(frame_at(0.1)).actions)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((8, 9, 3), np.uint8),
+        np.zeros((8, 8), np.uint8),
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((0, 8, 3), np.uint8),
+    ],
+)
+def test_a_wrong_frame_is_refused_and_the_next_one_planned(make: Make, frame_at: Frame, image: np.ndarray) -> None:
+    controller = make()
+    controller.start(task("at 0.4"))
+    with pytest.raises(PlanningError, match="frame is"):
+        controller.plan(image)
+    assert controller.plan(frame_at(0.1)).actions.shape == (8, 2)
+
+
+@pytest.mark.parametrize(
+    "committed", [np.zeros((2, 3)), np.zeros(4), np.full((1, 2), np.nan), np.zeros((8, 2)), np.zeros((1, 2, 2))]
+)
+def test_wrong_committed_actions_are_refused(make: Make, frame_at: Frame, committed: np.ndarray) -> None:
+    controller = make()
+    controller.start(task("at 0.4"))
+    with pytest.raises(PlanningError, match="committed actions"):
+        controller.plan(frame_at(0.1), committed)
+
+
+def test_without_a_task_there_is_no_plan(make: Make, frame_at: Frame) -> None:
+    with pytest.raises(PlanningError, match="no task"):
+        make().plan(frame_at(0.1))
+
+
+def test_a_subgoal_is_left_after_several_frames_in_a_row(make: Make, frame_at: Frame) -> None:
+    controller = make(complete_frames=3)
+    controller.start(task("at 0.1", "at 0.4"))
+    seen = []
+    for x in (0.1, 0.1, 0.4, 0.1, 0.1, 0.1, 0.1, 0.4, 0.4, 0.4):  # the third frame breaks the row
+        controller.plan(frame_at(x))
+        seen.append((controller.subgoal, controller.finished))
+    assert [subgoal for subgoal, _ in seen] == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
+    assert [finished for _, finished in seen] == [False] * 9 + [True]
+
+
+def test_a_completion_question_of_its_own_decides_and_counts_in_no_value(make: Make, frame_at: Frame) -> None:
+    controller = make(complete_frames=1)
+    subgoal = Subgoal((WeightedQuestion("at 0.4"),), completion=WeightedQuestion("at 0.1"))
+    controller.start(Task("odd", (subgoal,)))
+    plan = controller.plan(frame_at(0.1))
+    assert controller.finished
+    assert plan.completion == pytest.approx(1.0, abs=1e-4)
+    assert plan.now.shape == (1,)
+    assert plan.now[0] < 0.1
+    assert plan.path[-1, 0] > 0.25
+
+
+def test_a_started_task_forgets_the_last_one(make: Make, frame_at: Frame) -> None:
+    used, fresh = make(planner="mppi", complete_frames=1), make(planner="mppi", complete_frames=1)
+    used.start(task("at 0.1", "at 0.4"))
+    for _ in range(3):
+        used.plan(frame_at(0.1))
+    assert used.subgoal == 1
+    for controller in (used, fresh):
+        controller.start(task("at 0.4"))
+    assert (used.subgoal, used.finished) == (0, False)
+    np.testing.assert_array_equal(used.plan(frame_at(0.1)).actions, fresh.plan(frame_at(0.1)).actions)
+
+
+def test_warming_up_changes_nothing(point_model) -> None:
+    point_model.read = lambda observation, questions: (observation, [(0.2, False)] * len(questions))
+    controllers = [
+        Controller(point_model, (-LIMIT,) * 2, (LIMIT,) * 2, ("dx", "dy"), PlannerConfig(planner="random"))
+        for _ in range(2)
+    ]
+    for controller in controllers:
+        controller.start(task("at 0.2"))
+    controllers[0].warm_up()
+    image = np.zeros((8, 8, 3), np.uint8)
+    np.testing.assert_array_equal(*(controller.plan(image).actions for controller in controllers))
+
+
+def test_the_last_plan_is_a_proposal(make: Make, frame_at: Frame) -> None:
+    controller = make(gradient=GradientConfig(iterations=0))
+    controller.start(task("at 0.15"))
+    first = controller.plan(frame_at(0.1)).actions
+    again = controller.plan(frame_at(0.1), executed=0)
+    assert again.value >= controller.plan(frame_at(0.1), executed=0).value - 1e-6
+    np.testing.assert_array_equal(again.actions, first)
+
+
+def test_a_deadline_is_kept(make: Make, frame_at: Frame) -> None:
+    controller = make(gradient=GradientConfig(iterations=100_000))
+    controller.start(task("at 0.4"))
+    plan = controller.plan(frame_at(0.1), deadline=0.3)
+    assert plan.deadline_missed
+    assert plan.timings["total"] < 0.6
+    assert 0 <= plan.timings["encode"] <= plan.timings["total"]
+
+
+def test_asking_gives_the_probability_at_every_horizon(make: Make, frame_at: Frame) -> None:
+    controller = make()
+    actions = np.tile(np.array([[0.02, 0.0]], np.float32), (5, 1))
+    found = controller.ask(frame_at(0.1), ["at 0.2", "not at 0.2"], actions)
+    expected = np.exp(-((0.1 + 0.02 * np.arange(6) - 0.2) ** 2) / 0.02)
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+    np.testing.assert_allclose(found[1], 1 - expected, atol=1e-5)
+    now = controller.ask(frame_at(0.1), ["at 0.2"], np.zeros((0, 2), np.float32))
+    np.testing.assert_allclose(now, expected[None, :1], atol=1e-5)
+
+
+@pytest.mark.parametrize("actions", [np.zeros((17, 2)), np.zeros((3, 3)), np.full((2, 2), np.inf)])
+def test_asking_about_wrong_actions_is_refused(make: Make, frame_at: Frame, actions: np.ndarray) -> None:
+    with pytest.raises(PlanningError):
+        make().ask(frame_at(0.1), ["at 0.2"], actions)
+
+
+def test_settings_that_do_not_fit_the_model_are_refused(point_model) -> None:
+    with pytest.raises(ConfigError, match="horizon 20"):
+        Controller(point_model, (-1, -1), (1, 1), ("dx", "dy"), PlannerConfig(horizon=20))
+    with pytest.raises(ConfigError, match="2 dimensions"):
+        Controller(point_model, (-1,), (1,), ("dx",), PlannerConfig(horizon=8))
+    for wrong in ({"planner": "cem"}, {"execute": 17}, {"sub_chunk": 17}, {"execute": 0}):
+        with pytest.raises(ConfigError):
+            replace(PlannerConfig(), **wrong)
+
+
+def test_the_papers_preset() -> None:
+    gradient = PAPER_LANGTABLE.gradient
+    assert (gradient.iterations, gradient.rate, gradient.clip, gradient.unit, gradient.trust) == (
+        10,
+        0.02,
+        1.0,
+        False,
+        0.0,
+    )
+    assert (PAPER_LANGTABLE.horizon, PAPER_LANGTABLE.sub_chunk, PAPER_LANGTABLE.execute) == (16, 8, 4)
+
+
+def test_plans_do_not_depend_on_the_state_of_torch(make: Make, frame_at: Frame) -> None:
+    plans = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        controller = make(planner="mppi", seed=5)
+        controller.start(task("at 0.4"))
+        plans.append(controller.plan(frame_at(0.1)).actions)
+    np.testing.assert_array_equal(*plans)
