@@ -3,11 +3,11 @@
 
 import dataclasses
 
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from swm_ros.stack import ENVIRONMENT, MODES, NAMESPACE, PACKAGE, StackOptions, parameter_file, shared_file, stack
 
 ARGUMENTS = (
