@@ -122,7 +122,9 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.frame = Frame(to_rgb_numpy(message), stamp, received, received - age if sane else received)
         self.silence.reset()
         if self.lockstep and previous is not None and abs(stamp - previous) > 1.5e9 * self.spec.control_period:
-            self.schedule.clear()  # frames are missing or another episode began: the rest of the plan does not fit
+            self.schedule.clear()  # frames are missing or another episode began: what was planned does not fit
+            if self.worker is not None:
+                self.worker.forget()
         self.dispatch()
 
     def dispatch(self) -> None:
@@ -162,6 +164,8 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         goal = self.goals.pursued
         if not self.active or goal is None or goal.epoch != made.epoch:
             return
+        if self.lockstep and self.frame is not None and self.frame.stamp != made.frame.stamp:
+            return  # a newer frame came although this one was not answered: an episode began; plan for that
         self.schedule.observe_latency(made.ended - made.begun)
         self._plan_id += 1
         self.publish_plan(made, goal)

@@ -74,7 +74,7 @@ class PlanningWorker:
         self._job: Future[Planned] | None = None
         self._finished: deque[Future[Planned]] = deque()
         self._epoch: int | None = None  # of the task that the controller was started with
-        self._base: int | None = None  # tick of the first action of the plan before
+        self._base = 0  # tick of the first action of the plan before
 
     @property
     def busy(self) -> bool:
@@ -83,15 +83,14 @@ class PlanningWorker:
 
     def plan(self, frame: Frame, window: Window, epoch: int, task: Task) -> None:
         """Plan from a frame; the task is begun when its epoch is new. Not to be called while busy."""
-        begun = time.monotonic()
+        begun, anew = time.monotonic(), epoch != self._epoch
+        executed = None if anew else window.base - self._base
+        self._epoch, self._base = epoch, window.base
 
         def work() -> Planned:
             controller = self._controller
-            executed = None if self._base is None else window.base - self._base
-            if epoch != self._epoch:
+            if anew:
                 controller.start(task)
-                self._epoch, executed = epoch, None
-            self._base = window.base
             spent = time.monotonic() - begun
             deadline = None if window.budget == float("inf") else max(window.budget - spent, 0.0)
             plan = controller.plan(frame.image, window.committed, deadline, executed)
@@ -100,6 +99,10 @@ class PlanningWorker:
 
         self._job = self._pool.submit(work)
         self._job.add_done_callback(self._done)
+
+    def forget(self) -> None:
+        """Begin the task anew with the next plan, as the scene is another one."""
+        self._epoch = None
 
     def ask(self, image: np.ndarray, questions: Sequence[str], actions: np.ndarray) -> Future[np.ndarray]:
         """Probabilities of yes, (K, h+1); see `Controller.ask`."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real planner node as a process, with a scripted controller in place of the world model: fast and predictable.
 
-The arm moves along y, to the side that the goal's object says; a goal about the star makes planning fail.
+The arm moves along y, to the side that the goal's object says; a goal about a star makes planning fail, one about
+something yellow makes it slow.
 """
 
 import sys
@@ -16,6 +17,7 @@ from swm_ros.planner_node import Planner
 
 SPEED = 0.004  # m per step
 PLANNING_TIME = 0.03  # s
+SLOW = 0.7  # s, longer than a lockstep bridge waits before it repeats a frame
 HORIZON = 16
 
 
@@ -35,7 +37,7 @@ class ScriptedController:
             raise PlanningError("scripted failure")
         if image.shape != (180, 320, 3) or image.dtype != np.uint8:
             raise PlanningError(f"image is {image.shape} {image.dtype}")
-        time.sleep(PLANNING_TIME)
+        time.sleep(SLOW if "yellow" in self.task.name else PLANNING_TIME)
         side = -1.0 if "blue" in self.task.name else 1.0
         actions = np.tile(np.array([0.0, side * SPEED], np.float32), (HORIZON, 1))
         actions[: len(committed)] = committed

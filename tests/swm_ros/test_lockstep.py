@@ -81,10 +81,11 @@ def test_many_episodes_in_a_row_neither_stall_nor_lose_a_step(client):
         assert outcome.steps == len(scenes) - 1
 
 
-def test_a_reset_in_mid_run_begins_anew_and_the_goal_goes_on(client):
+@pytest.mark.parametrize("goal", ["reach the red moon", "reach the yellow pentagon"], ids=["fast", "slow planning"])
+def test_a_reset_in_mid_run_begins_anew_and_the_goal_goes_on(client, goal):
     client.cancel()
     client.reset(6000)
-    client.send_goal("reach the red moon")
+    client.send_goal(goal)
     client.wait(lambda: client.episode.step > 5, 20.0, "some steps")
     number = client.reset(6003)
     assert client.episode.seed == 6003

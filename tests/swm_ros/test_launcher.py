@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`swm-sim`: all nodes come up, all go down together, none is left behind, whatever ends them."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from stack_harness import PATIENCE
+
+pytestmark = pytest.mark.ros
+HERE = Path(__file__).parent
+NODES = {"guard", "bridge", "perception", "planner"}
+
+
+class Stack:
+    """A launcher process and the nodes that it says it started."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.log = folder / "log"
+        command = [sys.executable, str(HERE / "scripted_stack.py"), "langtable", "--no-monitor", *arguments]
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def wait_for(self, pattern: str) -> str:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            text = self.log.read_text()
+            if re.search(pattern, text):
+                return text
+            time.sleep(0.1)
+        raise AssertionError(f"no {pattern!r} in {self.log.read_text()}")
+
+    def nodes(self) -> dict[str, psutil.Process]:
+        """The node processes themselves, below honcho's shells."""
+        found = {}
+        for name, pid in re.findall(r"(\w+) started \(pid=(\d+)\)", self.wait_for(r"planner\s+started")):
+            process = psutil.Process(int(pid))
+            found[name] = next(iter(process.children()), process)
+        return found
+
+    def end(self, number: int) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def started(tmp_path):
+    """A stack that has come up, with its nodes; whatever is left of it is killed in the end."""
+    made = Stack(tmp_path, "--goal", "reach the red moon")
+    made.wait_for("goal accepted: reach red moon")
+    made.wait_for(r"\[swm.guard\]: running")
+    nodes = made.nodes()
+    yield made, nodes
+    if made.process.poll() is None:
+        made.process.kill()
+    for process in nodes.values():
+        if process.is_running():
+            process.kill()
+
+
+def assert_gone(nodes: dict[str, psutil.Process], within: float) -> None:
+    """All have ended; one that its new parent has not buried yet (a zombie) has."""
+    psutil.wait_procs(nodes.values(), timeout=within)
+    alive = [p for p in nodes.values() if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert not alive, f"left behind: {alive}"
+
+
+def test_one_process_a_node_on_this_machine_only_and_ctrl_c_ends_all(started):
+    stack, nodes = started
+    assert set(nodes) == NODES
+    assert len({p.pid for p in nodes.values()}) == len(NODES)
+    assert {p.environ()["ROS_AUTOMATIC_DISCOVERY_RANGE"] for p in nodes.values()} == {"LOCALHOST"}
+    assert stack.end(signal.SIGINT) == 130
+    assert_gone(nodes, 1.0)
+    assert "Traceback" not in stack.log.read_text()
+    assert "the planner is ending" in stack.log.read_text()
+
+
+@pytest.mark.parametrize("name", ["planner", "guard"])
+def test_a_dead_node_is_reported_and_takes_the_stack_down(started, name):
+    stack, nodes = started
+    nodes[name].kill()
+    status = stack.process.wait(PATIENCE)
+    assert status not in (0, 130)
+    assert re.search(rf"{name} stopped \(rc=(-9|137)\)", stack.log.read_text())
+    assert_gone(nodes, 1.0)
+
+
+def test_a_killed_launcher_leaves_no_node_behind(started):
+    stack, nodes = started
+    stack.end(signal.SIGKILL)
+    assert_gone(nodes, 20.0)
+
+
+def test_a_node_that_cannot_begin_ends_the_stack_with_its_reason(tmp_path):
+    command = [sys.executable, "-m", "swm_ros.launcher", "langtable", "--no-monitor", "--model", str(tmp_path / "none")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False, env=os.environ)
+    assert done.returncode == 1
+    assert re.search(r"planner.*cannot configure:.*none", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["mars"], "config/mars.yaml"),
+        (["langtable", "--mode", "slow"], "lockstep"),
+        (["langtable", "--speed", "9"], "No such option"),
+    ],
+)
+def test_wrong_arguments_are_told_without_a_traceback(arguments, said):
+    command = [sys.executable, "-m", "swm_ros.launcher", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
