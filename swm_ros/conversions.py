@@ -185,7 +185,7 @@ def camera_info(camera: Camera) -> CameraInfo:
     )
 
 
-def pose(position: Sequence[float], yaw: float = 0.0) -> Pose:
+def pose(position: Sequence[float] | np.ndarray, yaw: float = 0.0) -> Pose:
     """Pose at a position (m) turned about z (rad)."""
     turned = Quaternion(z=math.sin(yaw / 2), w=math.cos(yaw / 2))
     return Pose(position=_point(position), orientation=turned)

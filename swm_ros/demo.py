@@ -31,6 +31,7 @@ class Demo:
         self.client, self.recording = client, Recording()
         self.begun = time.monotonic()
         self._told = 0.0
+        self._ended: float | None = None
         client.on_plan(self._on_plan)
         client.on_image(qos.MONITOR_IMAGE, lambda image: self.recording.frames.append(to_rgb_numpy(image)))
 
@@ -70,8 +71,13 @@ class Demo:
         return bool(self.client.episode and self.client.episode.goal_reached)
 
     def _given_up(self) -> bool:
+        """Whether the goal has ended; the truth may come a moment after the planner's belief."""
         goal = self.client.goal
-        return goal is not None and goal.state in TERMINAL and goal.state != GoalStatus.SUCCEEDED
+        if goal is None or goal.state not in TERMINAL:
+            self._ended = None
+        elif self._ended is None:
+            self._ended = time.monotonic()
+        return self._ended is not None and time.monotonic() - self._ended > EPILOGUE
 
     def _outcome(self) -> bool:
         goal, reached = self.client.goal, self.recording.reached

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The planner's side of goals: topics and action; acceptance, refusal, preemption, cancelation and status.
+"""The planner's side of goals: topics and action; acceptance, refusal, preemption, cancellation and status.
 
 Owns the goal pursued and its epoch. Every goal ends in exactly one final state, which is published and, for an
 action, returned. All of it runs on the node's executor thread.
@@ -140,7 +140,7 @@ class GoalServer:
         if goal is None or goal.state == GoalStatus.WAITING:
             return
         goal.state, goal.message = GoalStatus.WAITING, why
-        self.node.get_logger().warning(f"motion held: {why}")
+        self.node.get_logger().warning(f"motion held: {why}", throttle_duration_sec=2.0)
         self._publish(self._about(goal))
 
     def check_timeout(self, now: float) -> None:
@@ -175,11 +175,12 @@ class GoalServer:
         return GoalResponse.ACCEPT if self.node.active else GoalResponse.REJECT
 
     def _may_cancel(self, handle: ServerGoalHandle) -> CancelResponse:
-        """Accept a cancelation; it is carried out by the result, after rclpy has changed the state."""
+        """Accept a cancellation; it is carried out by the result, after rclpy has changed the state."""
         goal_id = bytes(handle.goal_id.uuid).hex()
-        if self.pursued is None or self.pursued.goal_id != goal_id:
+        executor = self.node.executor
+        if executor is None or self.pursued is None or self.pursued.goal_id != goal_id:
             return CancelResponse.REJECT
-        self.node.executor.create_task(self._cancel, goal_id)
+        executor.create_task(self._cancel, goal_id)
         return CancelResponse.ACCEPT
 
     def _cancel(self, goal_id: str) -> None:

@@ -8,6 +8,7 @@ safety-rated function.
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 
@@ -48,7 +49,7 @@ class GuardNode(ManagedNode[GuardConfig]):
         # Two subscriptions: one hears every publisher, the other gets what was latched before this node began.
         for profile in (qos.GOAL, qos.LATCHED_EVENT):
             stop = self.create_subscription(Bool, qos.ESTOP, self.on_estop, profile)
-            self.own(lambda stop=stop: self.destroy_subscription(stop))
+            self.own(functools.partial(self.destroy_subscription, stop))
         self.serve(Trigger, "~/estop", self.on_estop_service)
         self.serve(Trigger, "~/reset_estop", self.on_reset)
         self.watchdog = self.every(self.config.command_timeout, self.on_silence)

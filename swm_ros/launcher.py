@@ -36,10 +36,11 @@ def run(options: StackOptions, client: list[str] | None = None) -> int:
     file = parameter_file(options.environment)
     env = {**ENVIRONMENT, **os.environ, LAUNCHER_PID: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
     manager = Manager()
-    for process in stack(options):
-        manager.add_process(process.name, shlex.join(process.command(file)), env=env)
+    commands = {process.name: process.command(file) for process in stack(options)}
     if client:
-        manager.add_process("client", shlex.join(client), env=env)
+        commands["client"] = client
+    for name, command in commands.items():
+        manager.add_process(name, "exec " + shlex.join(command), env=env)  # no shell stays in between
     manager.loop()
     status = manager.returncode or 0
     return status if status >= 0 else 128 - status  # a node that was killed, as a shell tells it

@@ -242,7 +242,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
 
     async def on_ask(self, request: AskQuestion.Request, response: AskQuestion.Response) -> AskQuestion.Response:
         """Answer what-if questions about the newest frame; planning waits for as long as that takes."""
-        if not self.active or self.frame is None:
+        if not self.active or self.frame is None or self.worker is None:
             response.code, response.message = ResultCode.NOT_ACTIVE, "no frame has been received yet"
             return response
         frame = self.frame

@@ -46,7 +46,9 @@ class Recording:
         written = []
         if self.frames:
             film, small = folder / "demo.mp4", folder / "demo.gif"
-            imageio.mimwrite(film, self.frames, fps=self.rate, macro_block_size=2)  # type: ignore[call-overload]
+            with imageio.get_writer(film, fps=self.rate, macro_block_size=2) as writer:
+                for frame in self.frames:
+                    writer.append_data(frame)
             self._save_gif(small)
             written += [film, small]
         if self.times:
