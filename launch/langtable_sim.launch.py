@@ -8,7 +8,8 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 
-from swm_ros.stack import ENVIRONMENT, MODES, NAMESPACE, PACKAGE, StackOptions, parameter_file, shared_file, stack
+from swm_core.installation import PACKAGE, shared_file
+from swm_ros.stack import ENVIRONMENT, MODES, NAMESPACE, StackOptions, parameter_file, stack
 
 ARGUMENTS = (
     DeclareLaunchArgument("mode", default_value="realtime", choices=MODES, description="10 Hz, or one step a command"),

@@ -8,15 +8,14 @@ imported here.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from swm_core.errors import ConfigError
+from swm_core.installation import shared_file
 
-PACKAGE = "swm_ros"
 NAMESPACE = "/swm"
 MODES = ("realtime", "lockstep")
 LAUNCHER_PID = "SWM_LAUNCHER_PID"  # environment variable: the nodes end when that process is gone
@@ -122,17 +121,3 @@ def parameter_file(environment: str) -> Path:
         ConfigError: there is none.
     """
     return shared_file(f"config/{environment}.yaml")
-
-
-def shared_file(relative: str) -> Path:
-    """A file that the package installs under share: in the source tree, in the ROS installation, or under the prefix.
-
-    Raises:
-        ConfigError: it is in none of these places.
-    """
-    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]  # of a ROS installation
-    roots = [Path(__file__).resolve().parents[1], *(Path(p) / "share" / PACKAGE for p in (*prefixes, sys.prefix))]
-    found = next((root / relative for root in roots if (root / relative).is_file()), None)
-    if found is None:
-        raise ConfigError(f"{relative} is in none of {', '.join(map(str, roots))}; is the package installed?")
-    return found

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the models that come with the package lie: beside the source, or where it is installed."""
+"""The models that come with the package."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from swm_core.errors import ModelError
+from swm_core.errors import ConfigError, ModelError
+from swm_core.installation import shared_file
+from swm_core.models.weights import CONFIG
 
 
 def shipped_model(environment: str) -> Path:
@@ -15,17 +16,7 @@ def shipped_model(environment: str) -> Path:
     Raises:
         ModelError: none is shipped.
     """
-    root = Path(__file__).resolve().parents[2]
-    places = [root / "models", *(Path(p).parents[0] / "share/swm_ros/models" for p in _prefixes(root))]
-    for place in places:
-        if (place / environment / "config.json").exists():
-            return place / environment
-    raise ModelError(
-        f"no model for {environment!r} in {', '.join(str(p) for p in places)}; train one or give its folder"
-    )
-
-
-def _prefixes(root: Path) -> list[Path]:
-    """Something inside each place that share/swm_ros may be under: the Python prefix, a colcon install folder."""
-    colcon = [parent / "lib" for parent in root.parents if (parent / "share/swm_ros").is_dir()]
-    return [Path(sys.prefix) / "bin", *colcon]
+    try:
+        return shared_file(f"models/{environment}/{CONFIG}").parent
+    except ConfigError as error:
+        raise ModelError(f"no model for {environment!r} is shipped; train one or give its folder ({error})") from error

@@ -13,11 +13,12 @@ import yaml
 from sim_bridges.bridge_node import BridgeConfig
 from swm_core.environment import load_environment
 from swm_core.errors import ConfigError
+from swm_core.installation import shared_file
 from swm_ros.guard import Guard, GuardConfig, Motion
 from swm_ros.monitor_node import MonitorConfig
 from swm_ros.perception_node import PerceptionConfig
 from swm_ros.planner_config import PlannerNodeConfig
-from swm_ros.stack import NAMESPACE, StackOptions, parameter_file, shared_file, stack
+from swm_ros.stack import NAMESPACE, StackOptions, parameter_file, stack
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = {

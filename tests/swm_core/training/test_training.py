@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop: losses fall, runs resume, wrong settings are refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from swm_core.errors import ConfigError, DataError, ModelError
+from swm_core.models.weights import load_model
+from swm_core.training.checkpoint import CHECKPOINT
+from swm_core.training.config import ModelSettings, TrainingConfig, load_config
+from swm_core.training.curves import read_columns
+from swm_core.training.trainer import Trainer, bfloat16_pays
+
+TINY = ModelSettings(width=32, layers=1, heads=2, fine_width=16)
+
+
+@pytest.fixture
+def config(environment: str, folder: Path, tmp_path: Path) -> TrainingConfig:
+    return TrainingConfig(
+        environment=environment,
+        data=(str(folder),),
+        out=str(tmp_path / "run"),
+        model=TINY,
+        validation_every=5,
+        validation_samples=8,
+        steps=30,
+        batch=4,
+        warmup=5,
+        rate=3e-3,
+        validate_every=15,
+        workers=0,
+        precision="no",
+    )
+
+
+def test_training_lowers_every_loss(config: TrainingConfig) -> None:
+    Trainer(replace(config, steps=80, validate_every=80)).run()
+    rows = read_columns(Path(config.out) / "training.csv")
+    assert rows["step"] == [20, 40, 60, 80]
+    for name in ("position", "grounding"):
+        assert rows[name][-1] < 0.9 * rows[name][0], name
+    assert (Path(config.out) / "curves.png").stat().st_size > 10_000
+
+
+def test_a_stopped_run_ends_like_an_unbroken_one(config: TrainingConfig) -> None:
+    whole = Trainer(config)
+    whole.run()
+    parted = replace(config, out=config.out + "_parted")
+    first = Trainer(parted)
+    stop_at = 15
+
+    class StoppedError(Exception):
+        pass
+
+    keep = first.keep
+
+    def keep_then_stop(step: int, measures: dict[str, float], best: float) -> float:
+        best = keep(step, measures, best)
+        if step == stop_at:
+            raise StoppedError
+        return best
+
+    first.keep = keep_then_stop  # type: ignore[method-assign]
+    with pytest.raises(StoppedError):
+        first.run()
+    second = Trainer(parted)
+    second.run()
+    for (name, a), b in zip(whole.model.state_dict().items(), second.model.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, msg=name)
+
+
+def test_the_saved_model_answers_like_the_trained_one(config: TrainingConfig) -> None:
+    trainer = Trainer(config)
+    trainer.run()
+    saved = load_model(Path(config.out) / "last")
+    for (name, a), b in zip(trainer.model.state_dict().items(), saved.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, msg=name)
+
+
+def test_a_checkpoint_of_other_sizes_is_refused(config: TrainingConfig) -> None:
+    Trainer(config).run()
+    with pytest.raises(ModelError, match="remove it to start again"):
+        Trainer(replace(config, model=replace(TINY, width=64))).run()
+
+
+def test_a_truncated_checkpoint_is_refused(config: TrainingConfig) -> None:
+    Trainer(config).run()
+    path = Path(config.out) / CHECKPOINT
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ModelError, match=CHECKPOINT):
+        Trainer(config).run()
+
+
+def test_nothing_left_to_train_on_is_an_error(config: TrainingConfig) -> None:
+    with pytest.raises(DataError, match="training"):
+        Trainer(replace(config, validation_every=1))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("environment: x\ndata: [a]\nout: o\nstepz: 3\n", "stepz"),
+        ("environment: x\ndata: [a]\nout: o\nsteps: 0\n", "at least 1"),
+        ("environment: x\ndata: [a]\nout: o\nrate: -1\n", "above 0"),
+        ("environment: x\ndata: [a]\nout: o\nsteps: many\n", "steps"),
+        ("- a list\n", "mapping"),
+        ("a: [", "YAML"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load_config(path)
+
+
+def test_shipped_configurations_load() -> None:
+    for path in (Path(__file__).parents[3] / "configs").glob("*.yaml"):
+        assert load_config(path).steps > 0
+
+
+def test_bfloat16_is_measured_not_assumed() -> None:
+    assert bfloat16_pays(size=64, least=0.0)
+    assert not bfloat16_pays(size=64, least=1e9)
