@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from cattrs import Converter, transform_error
+from cattrs.v import format_exception
 
 from swm_core.data.saqa import SaqaSettings
 from swm_core.errors import ConfigError
@@ -117,4 +118,9 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> Training
     except ConfigError:
         raise
     except Exception as error:
-        raise ConfigError(f"{path}: {'; '.join(transform_error(error))}") from error
+        raise ConfigError(f"{path}: {'; '.join(transform_error(error, format_exception=_reason))}") from error
+
+
+def _reason(error: BaseException, kind: type | None) -> str:
+    """What to say of one wrong value: our own checks speak for themselves."""
+    return str(error) if isinstance(error, ConfigError) else format_exception(error, kind)
