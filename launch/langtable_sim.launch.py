@@ -2,14 +2,16 @@
 """The simulated Language-Table stack for `ros2 launch`, made from `swm_ros.stack`."""
 
 import dataclasses
+from collections.abc import Mapping
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from swm_core.installation import PACKAGE, shared_file
-from swm_ros.stack import ENVIRONMENT, MODES, NAMESPACE, StackOptions, parameter_file, stack
+from swm_ros.stack import ENVIRONMENT, MODES, NAMESPACE, StackOptions, Value, parameter_file, stack
 
 ARGUMENTS = (
     DeclareLaunchArgument("mode", default_value="realtime", choices=MODES, description="10 Hz, or one step a command"),
@@ -24,6 +26,11 @@ ARGUMENTS = (
     DeclareLaunchArgument("monitor", default_value="true", description="whether the monitor node runs"),
     DeclareLaunchArgument("rviz", default_value="false", description="whether rviz2 is opened"),
 )
+
+
+def typed(values: Mapping[str, Value]) -> list[dict[str, ParameterValue]]:
+    """Parameters that keep their type: launch would read a goal text as YAML. Nothing for none."""
+    return [{name: ParameterValue(value, value_type=type(value)) for name, value in values.items()}] if values else []
 
 
 def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -41,7 +48,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             executable=process.executable,
             name=process.name,
             namespace=NAMESPACE,
-            parameters=[file, dict(process.parameters)],
+            parameters=[file, *typed(process.parameters)],
             output="screen",
             on_exit=Shutdown(reason=f"{process.name} ended"),
         )
