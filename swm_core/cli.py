@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ask": ("swm_core.commands.ask:ask_command", "Ask about the future of a picture."),
     "bench": ("swm_core.commands.bench:bench_command", "Measure the time of a plan, ours and the paper's order."),
     "train": ("swm_core.commands.train:train_command", "Train a world model."),
+    "export": ("swm_core.commands.export:export_command", "Put a trained model into the form in which it is shipped."),
     "validate": ("swm_core.commands.validate:validate_command", "Check trajectory files and draw an episode."),
 }
 

@@ -30,10 +30,10 @@ def save_model(folder: Path, model: CompactWorldModel, notes: dict[str, Any] | N
         folder: made if missing.
         model: the model.
         notes: JSON-ready facts kept beside the configuration (training step, data, seed).
-        half: store weights as bfloat16, half the size.
+        half: store weights as float16, half the size.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = {k: v.detach().to(torch.bfloat16 if half else v.dtype).contiguous() for k, v in model.state_dict().items()}
+    state = {k: v.detach().to(torch.float16 if half else v.dtype).contiguous() for k, v in model.state_dict().items()}
     partial = folder / f".{WEIGHTS}"
     save_file(state, partial)
     partial.replace(folder / WEIGHTS)
