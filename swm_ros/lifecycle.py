@@ -181,18 +181,19 @@ def run(make: Callable[[], ManagedNode[Any]]) -> int:
     Returns:
         Exit status: 0, or 1 when the node could not be configured or activated.
     """
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     node: ManagedNode[Any] | None = None
     try:
         node = make()
         if not node.bring_up():
             return 1
-        _spin(node)
+        _spin(node, stopping)
     except ConfigError as error:
         rclpy.logging.get_logger("swm").error(str(error))
         return 1
-    except KeyboardInterrupt:
-        pass
     finally:
         if node is not None:
             node.finish()
@@ -201,11 +202,8 @@ def run(make: Callable[[], ManagedNode[Any]]) -> int:
     return 0
 
 
-def _spin(node: ManagedNode[Any]) -> None:
-    """Spin until a signal comes or the launcher is gone."""
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+def _spin(node: ManagedNode[Any], stopping: threading.Event) -> None:
+    """Spin until a signal has come or the launcher is gone."""
     launcher = int(os.environ.get(LAUNCHER_PID, "0"))
     executor = SingleThreadedExecutor()
     executor.add_node(node)
