@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Language-Table simulation, its scripted behaviours, and what registers them as an environment."""
 
+from typing import Any
+
 from sim_bridges.langtable.blocks import OBJECT_SETS
-from sim_bridges.langtable.env import LangTableEnv
 from sim_bridges.langtable.experts import NoisyExpert, PushExpert, ReachExpert, SeparateExpert
 from sim_bridges.langtable.play import Play
 from sim_bridges.langtable.specification import CAMERA, SPECIFICATION
-from swm_core.environment import EnvironmentEntry
+from swm_core.environment import Environment, EnvironmentEntry
 from swm_core.tasks.langtable_questions import EFFECTOR_WORDS, LANGTABLE_LOCATE, LANGTABLE_QUESTIONS
+
+
+def make(**settings: Any) -> Environment:
+    """Build a `LangTableEnv`; the simulator is imported here, as most who read the specification never need it."""
+    from sim_bridges.langtable.env import LangTableEnv
+
+    return LangTableEnv(**settings)
+
 
 LANGTABLE = EnvironmentEntry(
     spec=SPECIFICATION,
-    make=LangTableEnv,
+    make=make,
     behaviours={
         "expert_push": PushExpert,
         "expert_reach": ReachExpert,
@@ -29,7 +38,6 @@ __all__ = [
     "LANGTABLE",
     "OBJECT_SETS",
     "SPECIFICATION",
-    "LangTableEnv",
     "NoisyExpert",
     "Play",
     "PushExpert",
