@@ -124,6 +124,12 @@ def outline(shape: str) -> np.ndarray:
     raise ConfigError(f"no shape {shape!r}; shapes are {', '.join(SHAPES)}")
 
 
+@cache
+def radius(shape: str) -> float:
+    """Largest distance of a block's outline from its origin, m."""
+    return float(np.linalg.norm(outline(shape), axis=1).max())
+
+
 @dataclass(frozen=True)
 class Mesh:
     """Triangles with one normal per vertex (vertices are not shared between faces of different direction).
@@ -207,3 +213,25 @@ def area(polygon: np.ndarray) -> float:
     """
     x, y = polygon.T
     return float(0.5 * (x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+
+
+def convex_hull(points: np.ndarray) -> np.ndarray:
+    """Corners of the convex hull of points in the plane.
+
+    Args:
+        points: (P, 2) float64, m.
+
+    Returns:
+        (V, 2) float64, counter-clockwise.
+    """
+
+    def chain(ordered: list[np.ndarray]) -> list[np.ndarray]:
+        kept: list[np.ndarray] = []
+        for point in ordered:
+            while len(kept) > 1 and np.cross([*(kept[-1] - kept[-2]), 0], [*(point - kept[-1]), 0])[2] <= 0:
+                kept.pop()
+            kept.append(point)
+        return kept[:-1]
+
+    ordered = [points[i] for i in np.lexsort((points[:, 1], points[:, 0]))]
+    return np.array(chain(ordered) + chain(ordered[::-1]))

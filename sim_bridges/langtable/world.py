@@ -16,8 +16,9 @@ from swm_core.errors import BridgeError
 
 CONTACT_DISTANCE = 0.001  # m; bodies at most this far apart are in contact
 SETTLE_STEPS = 200
+_CONTACT_SIZE = 0.06  # m between centres beyond which no two blocks touch
 _MOTOR_FORCE = 1200
-_REACH = 0.03  # m; how far beyond the blocks' sizes the peg or a moving block counts as near
+_REACH = 0.012  # m; gap below which peg and blocks, or two blocks, count as near
 _REST_SPEED = 1e-3  # m/s and rad/s
 
 
@@ -27,6 +28,7 @@ class Snapshot:
 
     state: int
     command: np.ndarray
+    moving: tuple[bool, ...]
     generation: int
 
 
@@ -60,7 +62,8 @@ class World:
         self._arm = self._add_arm()
         self.objects = blocks.validate_objects(objects)
         self._blocks = [self._add_block(name, index) for index, name in enumerate(self.objects)]
-        self._rolling = [False] * len(self._blocks)
+        self._held = [False] * len(self._blocks)
+        self._radii = np.array([blocks.radius(name.split()[1]) for name in self.objects])
         self._generation += 1
 
     def _add_ground(self, picture: specification.FlatPicture) -> int:
@@ -114,7 +117,7 @@ class World:
             -1,
             lateralFriction=blocks.LATERAL_FRICTION,
             restitution=0,
-            rollingFriction=0,
+            rollingFriction=blocks.ROLLING_FRICTION,
             collisionMargin=blocks.COLLISION_MARGIN,
             localInertiaDiagonal=blocks.bounding_inertia(shape).tolist(),
         )
@@ -133,23 +136,24 @@ class World:
                 p.resetJointState(self._arm, joint, angle)
         for index, (x, y, yaw) in enumerate(layout.blocks):
             self.place(index, x, y, yaw)
-        self.advance(SETTLE_STEPS)
+        self._drive(SETTLE_STEPS)
 
     def place(self, index: int, x: float, y: float, yaw: float) -> None:
         """Put a block upright on the table, at rest."""
         p = self._client
+        self._hold_all_but([not held or i == index for i, held in enumerate(self._held)])
         p.resetBasePositionAndOrientation(self._blocks[index], [x, y, 0.0], p.getQuaternionFromEuler([0, 0, yaw]))
         p.resetBaseVelocity(self._blocks[index], [0, 0, 0], [0, 0, 0])
 
     def move(self, delta: np.ndarray) -> None:
         """Add (2,) m to the command, keep it in the workspace, and advance one control period."""
         self.command = np.clip(self.command + delta, specification.WORKSPACE_LOW, specification.WORKSPACE_HIGH)
-        self.advance(specification.STEPS_PER_ACTION)
+        self._hold_all_but(self._moving())
+        self._drive(specification.STEPS_PER_ACTION)
 
-    def advance(self, steps: int) -> None:
-        """Drive towards the command for a number of physics steps."""
+    def _drive(self, steps: int) -> None:
+        """Drive the arm towards the command for a number of physics steps."""
         p = self._client
-        self._set_rolling_friction()
         p.setJointMotorControlArray(
             self._arm,
             self._joints,
@@ -177,32 +181,38 @@ class World:
             residualThreshold=1e-10,
         )
 
-    def _set_rolling_friction(self) -> None:
-        """Give rolling friction to blocks that may move in this control period.
-
-        It triples the constraints of every contact and does nothing to a block at rest; half of the physics' time goes
-        into it otherwise. Derived from the state alone, so that a restored world goes on as it did.
-        """
+    def _moving(self) -> list[bool]:
+        """Which blocks may move in this control period: those in motion, in the peg's reach, and their neighbours."""
         p = self._client
         xy = np.array([p.getBasePositionAndOrientation(body)[0][:2] for body in self._blocks])
         speed = np.array([np.abs(np.concatenate(p.getBaseVelocity(body))).max() for body in self._blocks])
         peg = self.peg()[:2]
         along = self.command - peg
         t = np.clip((xy - peg) @ along / max(along @ along, 1e-12), 0, 1)
-        size = specification.SPECIFICATION.max_object_size
-        active = np.linalg.norm(peg + t[:, None] * along - xy, axis=1) < size / 2 + specification.PEG_RADIUS + _REACH
-        active |= speed > _REST_SPEED
-        near = np.linalg.norm(xy[:, None] - xy[None], axis=-1) < size + _REACH
+        gap = np.linalg.norm(peg + t[:, None] * along - xy, axis=1) - self._radii - specification.PEG_RADIUS
+        moving = (gap < _REACH) | (speed > _REST_SPEED)
+        apart = np.linalg.norm(xy[:, None] - xy, axis=-1) - self._radii - self._radii[:, None]
+        near = apart < 2 * _REACH + np.linalg.norm(
+            along
+        )  # a block gets no farther than it is pushed, and slides a little
         for _ in self._blocks:
-            grown = (near & active).any(1)
-            if (grown == active).all():
-                break
-            active = grown
-        for index, wanted in enumerate(active.tolist()):
-            if wanted != self._rolling[index]:
-                friction = blocks.ROLLING_FRICTION if wanted else 0.0
-                p.changeDynamics(self._blocks[index], -1, rollingFriction=friction)
-                self._rolling[index] = wanted
+            moving = (near & moving).any(1)
+        return moving.tolist()
+
+    def _hold_all_but(self, moving: list[bool]) -> None:
+        """Make the other blocks immovable, which spares the engine their contacts: most of its time.
+
+        Derived from the state alone, so that a restored world goes on as it did. A block is held only at rest.
+        """
+        p = self._client
+        for index, body in enumerate(self._blocks):
+            if moving[index] and self._held[index]:
+                inertia = blocks.bounding_inertia(self.objects[index].split()[1]).tolist()
+                p.changeDynamics(body, -1, mass=blocks.MASS, localInertiaDiagonal=inertia)
+            elif not moving[index] and not self._held[index]:
+                p.resetBaseVelocity(body, [0, 0, 0], [0, 0, 0])
+                p.changeDynamics(body, -1, mass=0)
+            self._held[index] = not moving[index]
 
     def poses(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Positions (N, 3) in m, yaws (N,) in rad, and tilts (N,), the cosine between block and world z axis."""
@@ -234,11 +244,22 @@ class World:
             a, b = index.get(point[1]), index.get(point[2])
             if a is not None and b is not None and point[8] <= CONTACT_DISTANCE:
                 touching[a, b] = touching[b, a] = True
+        self._add_contacts_of_held(touching)
         return touching
+
+    def _add_contacts_of_held(self, touching: np.ndarray) -> None:
+        """Mark contacts between held blocks, which the engine doesn't report by itself."""
+        xy = self.poses()[0][:, :2]
+        held = np.array(self._held)
+        near = np.linalg.norm(xy[:, None] - xy, axis=-1) < _CONTACT_SIZE
+        for a, b in np.argwhere(np.triu(near & held & held[:, None], 1)):
+            if self._client.getClosestPoints(self._blocks[a], self._blocks[b], CONTACT_DISTANCE):
+                touching[a, b] = touching[b, a] = True
 
     def save(self) -> Snapshot:
         """Remember the full state; release it with `release`."""
-        return Snapshot(self._client.saveState(), self.command.copy(), self._generation)
+        moving = tuple(not held for held in self._held)
+        return Snapshot(self._client.saveState(), self.command.copy(), moving, self._generation)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Return to a remembered state exactly.
@@ -248,6 +269,7 @@ class World:
         """
         if snapshot.generation != self._generation:
             raise BridgeError("this snapshot belongs to an earlier episode; a reset ends its validity")
+        self._hold_all_but(list(snapshot.moving))
         self._client.restoreState(snapshot.state)
         self.command = snapshot.command.copy()
 
