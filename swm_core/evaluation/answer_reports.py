@@ -92,7 +92,7 @@ def _draw_horizons(axes: Any, result: dict[str, Any]) -> None:
         ends = np.array([cell[answer]["interval"] for cell in known.values()]).reshape(-1, 2)
         axes.plot(list(known), [cell[answer]["accuracy"] for cell in known.values()], color=colour, label=answer)
         axes.fill_between(list(known), ends[:, 0], ends[:, 1], color=colour, alpha=0.15)
-    axes.set(xlabel="horizon, actions", ylabel="accuracy", ylim=(0.4, 1.01), title="by horizon (all types together)")
+    axes.set(xlabel="horizon, actions", ylabel="accuracy", ylim=(0, 1.01), title="by horizon (all types together)")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
 

@@ -64,6 +64,14 @@ def read_frame(path: Path) -> np.ndarray:
         raise DataError(f"{path}: {error}") from error
 
 
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
 def read_actions(path: Path, spec: EnvironmentSpec, most: int) -> np.ndarray:
     """Actions from a CSV file: a row each, in the environment's unit; a first row of the action names may lead.
 
@@ -88,13 +96,10 @@ def read_actions(path: Path, spec: EnvironmentSpec, most: int) -> np.ndarray:
         raise DataError(f"{path} has {len(rows)} actions; the model looks {most} ahead")
     actions = np.zeros((len(rows), spec.action_dim), np.float32)
     for number, row in enumerate(rows):
-        try:
-            actions[number] = [float(cell) for cell in row]
-        except ValueError as error:
-            wanted = ", ".join(spec.action_names)
-            raise DataError(
-                f"{path}, action {number + 1}: {','.join(row)!r} is not {spec.action_dim} numbers ({wanted})"
-            ) from error
+        if len(row) != spec.action_dim or not all(_is_number(cell) for cell in row):
+            wanted = f"{spec.action_dim} numbers ({', '.join(spec.action_names)})"
+            raise DataError(f"{path}, action {number + 1}: {','.join(row)!r} is not {wanted}")
+        actions[number] = [float(cell) for cell in row]
     low, high = np.asarray(spec.action_low) - 1e-6, np.asarray(spec.action_high) + 1e-6
     wrong = np.flatnonzero(~((actions >= low) & (actions <= high)).all(1))
     if len(wrong):
@@ -139,7 +144,7 @@ def draw_answer(image: np.ndarray, camera: Camera, question: str, answer: Answer
         answer: from `ask_model`.
         path: PNG file; folders are made.
     """
-    figure = Figure(figsize=(11, 4), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
     frame, curve = figure.subplots(1, 2, width_ratios=(1.7, 1))
     frame.imshow(image, extent=(0, camera.width, camera.height, 0))
     names = ("effector", *(f"thing {i} named" for i in range(1, answer.places.shape[1])))
@@ -150,7 +155,7 @@ def draw_answer(image: np.ndarray, camera: Camera, question: str, answer: Answer
             frame.plot(*pixels[-1], "o", color=colour, markersize=7, fillstyle="none")
     frame.set(xlim=(0, camera.width), ylim=(camera.height, 0), xticks=[], yticks=[])
     frame.legend(fontsize=7, loc="lower right")
-    frame.set_title(question, fontsize=9, wrap=True)
+    figure.suptitle(question, fontsize=10)
     curve.plot(range(len(answer.yes)), answer.yes, ".-")
     curve.axhline(0.5, color="gray", linewidth=0.8, linestyle=":")
     curve.set(xlabel="horizon, actions", ylabel="probability of yes", ylim=(-0.02, 1.02))

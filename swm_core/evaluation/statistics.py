@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ class Paired:
         return mcnemar_exact(self.only_first, self.only_second)
 
 
-def pair_outcomes(first: Mapping[Hashable, bool], second: Mapping[Hashable, bool]) -> Paired:
+def pair_outcomes(first: Mapping[Any, bool], second: Mapping[Any, bool]) -> Paired:
     """Count paired outcomes over the keys (seeds and tasks) that both have."""
     pairs = [(first[key], second[key]) for key in first if key in second]
     return Paired(*(pairs.count(kind) for kind in ((True, True), (True, False), (False, True), (False, False))))
