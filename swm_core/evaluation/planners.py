@@ -17,7 +17,7 @@ from swm_core.errors import ConfigError
 from swm_core.planning.controller import PAPER_LANGTABLE, PLANNERS, Controller, PlannerConfig
 from swm_core.tasks.task import Task
 
-PRESETS = {"default": PlannerConfig(), "paper": replace(PAPER_LANGTABLE, uniform=True)}
+PRESETS = {"default": PlannerConfig(), "paper": PAPER_LANGTABLE}
 WITHOUT_MODEL = ("none", "random")
 _CONVERTER = Converter(forbid_extra_keys=True)
 

@@ -41,7 +41,6 @@ class CompactConfig:
         heads: attention heads.
         fine_width: channels of the fine feature map.
         horizon: largest number of actions.
-        layout: "causal_readout" or "prefix_lm".
     """
 
     vocabulary: tuple[str, ...]
@@ -56,16 +55,15 @@ class CompactConfig:
     heads: int = 4
     fine_width: int = 128
     horizon: int = 20
-    layout: str = "causal_readout"
 
     def __post_init__(self) -> None:
         """Check the settings.
 
         Raises:
-            ConfigError: an unknown layout, or widths that do not divide.
+            ConfigError: sizes below 1, or widths that do not divide.
         """
-        if self.layout not in LAYOUTS:
-            raise ConfigError(f"layout {self.layout!r} is none of {', '.join(LAYOUTS)}")
+        if min(self.width, self.layers, self.heads, self.fine_width, self.horizon) < 1:
+            raise ConfigError("width, layers, heads, fine_width and horizon must be at least 1")
         if self.width % self.heads or self.fine_width % 8:
             raise ConfigError(
                 f"width {self.width} must divide by heads {self.heads}, fine_width {self.fine_width} by 8"
@@ -134,7 +132,7 @@ class CompactWorldModel(nn.Module):
         dims = len(config.action_scale)
         self.action = nn.Sequential(nn.Linear(2 * dims, width), nn.GELU(approximate="tanh"), nn.Linear(width, width))
         self.time = nn.Parameter(torch.randn(config.horizon + 1, width) * 0.02)
-        self.readout = nn.Parameter(torch.randn(width) * 0.02)  # prefix_lm only: the token that answers
+        self.readout = nn.Parameter(torch.randn(width) * 0.02)  # the token that answers in prefix_lm
         self.transformer = Transformer(width, config.layers, config.heads)
         self.motion = nn.Linear(width, 3 * MENTIONS)
         self.answer = nn.Sequential(nn.Linear(width + 36, 128), nn.GELU(approximate="tanh"), nn.Linear(128, 1))
@@ -314,7 +312,12 @@ class CompactWorldModel(nn.Module):
 
         Returns:
             Readout (K, 1, h + 1) or (K, 1, 1).
+
+        Raises:
+            ConfigError: another layout.
         """
+        if layout not in LAYOUTS:
+            raise ConfigError(f"layout {layout!r} is none of {', '.join(LAYOUTS)}")
         fine, image_tokens = self.vision(images)
         points = self.cell_points + single(self.offset(fine))
         context = ImageContext(self.find(fine), self.value(fine), points, ())

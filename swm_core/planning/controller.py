@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from swm_core.environment import load_environment
 from swm_core.errors import ConfigError, ModelError, PlanningError
 from swm_core.models.grounded import GroundedModel
 from swm_core.models.interface import WorldModel
@@ -25,6 +26,7 @@ from swm_core.planning.value import Score, desired, make_score
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
 
 PLANNERS = ("gradient", "mppi", "none", "random")
+PROPOSALS = ("previous", "named", "headings", "still", "uniform")
 AXES = {"dx": 0, "dy": 1, "dz": 2}
 
 
@@ -37,11 +39,13 @@ class PlannerConfig:
         horizon: actions in a chunk, H.
         sub_chunk: c of Eq. 2.
         execute: actions executed before the next plan in lockstep.
-        directions: straight lines proposed besides the last plan and the lines to what the questions name.
+        proposals: first guesses: "previous" (the rest of the last plan), "named" (straight lines to what the questions
+            name), "headings" (straight lines all around), "still" (no motion), "uniform" (a chunk of uniform actions).
+            MPPI samples around them; with "uniform" alone it samples its first round uniformly (the paper's way).
+        directions: number of headings.
         speeds: their speeds, as shares of the largest action.
         complete_above: probability of the completion question above which it counts as answered.
         complete_frames: frames in a row for which it must be.
-        uniform: whether MPPI starts from uniform actions (the paper's way) rather than from the proposals.
         gradient: settings of the gradient planner.
         mppi: settings of MPPI.
     """
@@ -50,11 +54,11 @@ class PlannerConfig:
     horizon: int = field(default=16, metadata={"range": (1, 20)})
     sub_chunk: int = field(default=8, metadata={"range": (1, 20)})
     execute: int = field(default=4, metadata={"range": (1, 20)})
+    proposals: tuple[str, ...] = ("previous", "named", "headings", "still")
     directions: int = field(default=8, metadata={"range": (0, 64)})
     speeds: tuple[float, ...] = (0.9,)
     complete_above: float = field(default=0.5, metadata={"range": (0.0, 1.0)})
     complete_frames: int = field(default=2, metadata={"range": (1, 100)})
-    uniform: bool = False
     gradient: GradientConfig = field(default_factory=GradientConfig)
     mppi: MppiConfig = field(default_factory=MppiConfig)
 
@@ -66,12 +70,17 @@ class PlannerConfig:
         """
         if self.planner not in PLANNERS:
             raise ConfigError(f"planner {self.planner!r} is none of {', '.join(PLANNERS)}")
+        if not self.proposals or not set(self.proposals) <= set(PROPOSALS):
+            raise ConfigError(f"proposals {self.proposals} must be some of {', '.join(PROPOSALS)}")
         if not 1 <= self.execute <= self.horizon or not 1 <= self.sub_chunk <= self.horizon:
             raise ConfigError(f"execute and sub_chunk must be within 1 and the horizon {self.horizon}")
 
 
-# Paper A.3.1: one proposal, learning rate 0.02, gradients clipped to norm 1, ten iterations, no trust region.
-PAPER_LANGTABLE = PlannerConfig(gradient=GradientConfig(iterations=10, rate=0.02, clip=1.0, unit=False))
+# Paper A.3.1: learning rate 0.02, gradients clipped to norm 1, ten iterations, no trust region; A.5.2: without a base
+# policy, from one chunk of uniform actions.
+PAPER_LANGTABLE = PlannerConfig(
+    proposals=("uniform",), gradient=GradientConfig(iterations=10, rate=0.02, clip=1.0, unit=False)
+)
 
 
 class Controller:
@@ -118,20 +127,18 @@ class Controller:
         """A controller with a saved model.
 
         Args:
-            environment: whose shipped model is taken when no folder is given.
+            environment: whose action bounds hold, and whose shipped model is taken when no folder is given.
             folder: of a saved model.
             config: how to plan.
             seed: of sampling planners.
 
         Raises:
-            ModelError: no such model, damaged files, or a model that does not know its action bounds.
-            ConfigError: settings that do not fit the model.
+            ModelError: no such model, or damaged files.
+            ConfigError: no such environment, or settings or bounds that do not fit the model.
         """
+        spec = load_environment(environment).spec
         model = GroundedModel.load(folder or shipped_model(environment))
-        geometry = model.network.config
-        scale = np.array(geometry.action_scale)
-        names = [{v: k for k, v in AXES.items()}.get(axis, f"a{i}") for i, axis in enumerate(geometry.action_axes)]
-        return cls(model, tuple(-scale), tuple(scale), names, config, seed)
+        return cls(model, spec.action_low, spec.action_high, spec.action_names, config, seed)
 
     def start(self, task: Task) -> None:
         """Begin a task at its first subgoal; nothing of an earlier one is kept."""
@@ -195,7 +202,10 @@ class Controller:
             present = self.model.answer(prefix, torch.zeros(1, 0, len(self.low)))
         now = desired(present.yes, questions)[0, :, 0]
         completion = float(now[questions.index(last)])
+        pursued = self.subgoal
         self._progress(completion)
+        if self.subgoal != pursued:  # plan for the new subgoal, from this very frame
+            return self.plan(image, committed, None if deadline is None else deadline - clock.elapsed, executed)
         score = make_score(lambda actions: self.model.answer(prefix, actions), subgoal.questions, self.config.sub_chunk)
         proposals = self._proposals(present.positions, bounds, self.config.execute if executed is None else executed)
         begun = clock.elapsed
@@ -261,16 +271,20 @@ class Controller:
             self.finished = True
 
     def _proposals(self, positions: Tensor | None, bounds: Bounds, executed: int) -> Tensor:
-        """(C, H, A): the rest of the last plan, lines to what the questions name, lines all around, and no motion."""
-        horizon = self.config.horizon
-        parts = [torch.zeros(1, horizon, len(self.low))]
-        if self._previous is not None:
-            parts.insert(0, shifted(self._previous, executed)[None])
-        if positions is not None:
+        """(C, H, A): the first guesses that the configuration names, as far as there is something to make them of."""
+        shape, kinds = (self.config.horizon, len(self.low)), self.config.proposals
+        parts = []
+        if "previous" in kinds and self._previous is not None:
+            parts.append(shifted(self._previous, executed)[None])
+        if "named" in kinds and positions is not None:
             seen = positions[0, :, 0]  # (K, M, 3)
-            parts.append(straight_to(seen[0, 0], seen[:, 1:].flatten(0, 1), self.axes, horizon, bounds))
-        if self.config.directions:
-            parts.append(headings(self.config.directions, self.config.speeds, horizon, bounds))
+            parts.append(straight_to(seen[0, 0], seen[:, 1:].flatten(0, 1), self.axes, shape[0], bounds))
+        if "headings" in kinds and self.config.directions:
+            parts.append(headings(self.config.directions, self.config.speeds, shape[0], bounds))
+        if "uniform" in kinds:
+            parts.append(self.low + torch.rand(1, *shape, generator=self._random) * (self.high - self.low))
+        if "still" in kinds or not parts:
+            parts.append(torch.zeros(1, *shape))
         return torch.cat(parts)
 
     def _search(self, score: Score, proposals: Tensor, bounds: Bounds, clock: Deadline) -> Search:
@@ -279,7 +293,7 @@ class Controller:
         if kind == "gradient":
             return climb(score, proposals, bounds, self.config.gradient, clock)
         if kind == "mppi":
-            start = None if self.config.uniform else proposals
+            start = None if self.config.proposals == ("uniform",) else proposals
             return sample_plan(score, start, shape, bounds, self.config.mppi, self._random, clock)
         chunk = torch.zeros(1, *shape)
         if kind == "random":

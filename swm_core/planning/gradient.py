@@ -80,14 +80,14 @@ def climb(
         The search; iteration 0 is the proposals as given.
     """
     deadline = deadline or Deadline()
-    proposals, search = bounds.apply(proposals), Search()
+    proposals, search, fixed = bounds.apply(proposals), Search(), len(bounds.committed)
+    deadline.begin()
     if len(proposals) > config.keep:
         with torch.no_grad():
             scored = score(proposals)
         proposals = proposals[scored.values.nan_to_num(-torch.inf).topk(config.keep).indices]
     reach = config.trust * bounds.half_range if config.trust else None
     actions = proposals.clone()
-    deadline.begin()
     for iteration in range(config.iterations + 1):
         last = iteration == config.iterations
         actions = actions.detach().requires_grad_(not last)
@@ -97,6 +97,7 @@ def climb(
         if last or not deadline.fits():
             break
         (gradient,) = torch.autograd.grad(scored.values.sum(), actions)
+        gradient = torch.cat([torch.zeros_like(gradient[:, :fixed]), gradient[:, fixed:]], 1)
         moved = actions.detach() + ascent_step(gradient, config, bounds)
         if reach is not None:
             moved = torch.maximum(torch.minimum(moved, proposals + reach), proposals - reach)

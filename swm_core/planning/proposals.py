@@ -31,27 +31,27 @@ def headings(directions: int, speeds: tuple[float, ...], horizon: int, bounds: B
 
 
 def straight_to(start: Tensor, targets: Tensor, axes: tuple[int, ...], horizon: int, bounds: Bounds) -> Tensor:
-    """Actions that lead from a point straight to others, as fast as allowed, and then rest.
+    """Actions that lead straight to points as fast as allowed and then rest; they begin after the committed actions.
 
     Args:
-        start: (3,) effector, world frame, m.
+        start: (3,) effector at present, world frame, m.
         targets: (N, 3), world frame, m.
         axes: per action dimension, the world axis it moves along, in m per unit, or -1.
         horizon: H.
-        bounds: limits.
+        bounds: limits and committed actions.
 
     Returns:
         (N, H, A).
     """
-    gap = torch.zeros(len(targets), len(axes))
+    gap, fixed = torch.zeros(len(targets), len(axes)), len(bounds.committed)
     for i, axis in enumerate(axes):
         if axis >= 0:
-            gap[:, i] = targets[:, axis] - start[axis]
-    steps = (gap.abs() / bounds.half_range).amax(-1).clamp(min=1e-6)  # at full speed of the busiest axis
-    share = (torch.arange(horizon)[None] + 1).minimum(steps[:, None]) - torch.arange(horizon)[None].minimum(
-        steps[:, None]
-    )
-    return share[..., None] * (gap / steps[:, None])[:, None]
+            gap[:, i] = targets[:, axis] - start[axis] - bounds.committed[:, i].sum()
+    steps = (gap.abs() / bounds.half_range).amax(-1)[:, None].clamp(min=1e-6)  # at full speed of the busiest axis
+    time = torch.arange(horizon - fixed)[None]
+    share = (time + 1).minimum(steps) - time.minimum(steps)
+    line = share[..., None] * (gap / steps)[:, None]
+    return torch.cat([bounds.committed.expand(len(targets), -1, -1), line], 1)
 
 
 def shifted(actions: Tensor, steps: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from cattrs import Converter, transform_error
@@ -15,6 +15,7 @@ from swm_core.data.saqa import SaqaSettings
 from swm_core.errors import ConfigError
 
 _CONVERTER = Converter(forbid_extra_keys=True)
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,6 @@ class ModelSettings:
     layers: int = 4
     heads: int = 4
     fine_width: int = 128
-    layout: str = "causal_readout"
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,12 @@ class TrainingConfig:
             raise ConfigError(f"precision {self.precision!r} is none of auto, bf16, no")
 
 
-def load_config(path: Path, overrides: dict[str, Any] | None = None) -> TrainingConfig:
-    """Read a run's settings.
+def read_settings(path: Path, kind: type[Settings], overrides: dict[str, Any] | None = None) -> Settings:
+    """Read settings of a kind of run.
 
     Args:
         path: YAML file.
+        kind: dataclass of the settings.
         overrides: top-level settings that replace those of the file.
 
     Raises:
@@ -114,7 +115,7 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> Training
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold a mapping of settings")
     try:
-        return _CONVERTER.structure({**data, **(overrides or {})}, TrainingConfig)
+        return _CONVERTER.structure({**data, **(overrides or {})}, kind)
     except ConfigError:
         raise
     except Exception as error:
@@ -124,3 +125,8 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> Training
 def _reason(error: BaseException, kind: type | None) -> str:
     """What to say of one wrong value: our own checks speak for themselves."""
     return str(error) if isinstance(error, ConfigError) else format_exception(error, kind)
+
+
+def load_config(path: Path, overrides: dict[str, Any] | None = None) -> TrainingConfig:
+    """Read the settings of a run of the compact model; see `read_settings`."""
+    return read_settings(path, TrainingConfig, overrides)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -48,7 +49,8 @@ class AnswerCounts:
         share = self.counts[..., 1] / self.counts.sum(-1)
         result: dict[str, float] = {}
         for name, (no, yes) in zip(self.type_names, share.tolist(), strict=True):
-            result |= {f"{name}/no": no, f"{name}/yes": yes}
+            if not math.isnan(no + yes):  # a type without answers, as "where is X"
+                result |= {f"{name}/no": no, f"{name}/yes": yes}
         return result | {"balanced": share.mean(1)[share.isfinite().all(1)].mean().item()}
 
 
@@ -70,14 +72,15 @@ def validate(
         says that nothing moves).
     """
     counts, errors = AnswerCounts(type_names), defaultdict(list)
-    was = model.training
+    was, device = model.training, next(model.parameters()).device
     model.eval()
     for batch in batches:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        batch = {name: tensor.to(device) for name, tensor in batch.items()}
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
             readout, _ = model(*to_inputs(batch))
         logits = logits_at(readout, batch)
         types = batch["types"][..., None].expand_as(logits)
-        counts.add(types.flatten(), batch["answers"].flatten(), logits.flatten() > 0)
+        counts.add(types.flatten().cpu(), batch["answers"].flatten().cpu(), logits.flatten().cpu() > 0)
         error, targets = position_errors(readout, batch), position_targets(batch)
         shift = (targets - targets[..., :1, :]).norm(dim=-1)
         moved = (shift > MOVED)[:, :, 1:] & error[:, :, 1:].isfinite()

@@ -106,7 +106,8 @@ class Trainer:
         self.catalogue = QuestionCatalogue(
             entry.questions, entry.locate, entry.effector_words, self.model.config.vocabulary
         )
-        self.model.readout.requires_grad_(self.model.config.layout == "prefix_lm")
+        self.model.readout.requires_grad_(False)  # no part of the layout that is trained
+        self.model.to(self.accelerator.device)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), config.rate, (0.9, 0.98), weight_decay=config.decay)
         self.out = Path(config.out)
 
@@ -162,7 +163,7 @@ class Trainer:
         while step < config.steps:
             for group in optimiser.param_groups:
                 group["lr"] = self.rate(step)
-            losses = torch.zeros(3)
+            losses = torch.zeros(3, device=accelerator.device)
             for _ in range(config.accumulate):
                 with accelerator.accumulate(model):
                     losses += self.learn(model, optimiser, next(batches)) / config.accumulate

@@ -37,7 +37,7 @@ def test_a_slow_score_stops_in_time(bounds: Bounds, plan) -> None:
     found = plan(bounds, deadline)
     assert deadline.missed
     assert deadline.elapsed < 0.6 + 6 * TURN  # a busy machine may oversleep
-    assert 3 <= len(found.values) < 20
+    assert 3 <= len(found.values) <= 0.6 / TURN + 1
     assert found.value == max(found.values)
 
 
