@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 VENV=.venv
+ROS=${ROS_DISTRO:-wheels}
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 say() { printf '== %s\n' "$*"; }
@@ -51,7 +52,7 @@ install_debian_packages() {
 
 # Names and contents of the files under the given paths, as one number.
 fingerprint() {
-  { printf '%s\n' "${ROS_DISTRO:-wheels}" "$(readlink -f "$VENV/bin/python")"
+  { printf '%s\n' "$ROS" "$(readlink -f "$VENV/bin/python")"
     find "$@" -type f -not -path '*/.*' -not -path '*/__pycache__/*' -not -path '*/build/*' -print0 \
       | LC_ALL=C sort -z | xargs -0 sha256sum
   } | sha256sum | cut -d' ' -f1
@@ -64,16 +65,24 @@ step() {
   shift
   now=$(fingerprint "${paths[@]}")
   if [ "$(cat "$VENV/.stamp-$name" 2>/dev/null)" = "$now" ]; then return 0; fi
-  say "installing $name"
+  say "installing $name (minutes the first time)"
   "$@"
   printf '%s\n' "$now" > "$VENV/.stamp-$name"
 }
 
-pip_install() { "$VENV/bin/python" -m pip install --quiet --constraint requirements/constraints.txt "$@"; }
+pip_install() { "$VENV/bin/python" -m pip install -qq --constraint requirements/constraints.txt "$@"; }
+
+# Whether .venv works, has the wanted Python, and was made for the same source of ROS (their libraries do not mix).
+usable_venv() {
+  local wanted=${PYTHON:-$VENV/bin/python} version='import sys; print(sys.version_info[:2])'
+  suitable "$VENV/bin/python" && "$VENV/bin/python" -m pip --version >/dev/null 2>&1 \
+    && [ "$("$wanted" -c "$version")" = "$("$VENV/bin/python" -c "$version")" ] \
+    && [ "$(cat "$VENV/.ros" 2>/dev/null || printf '%s' "$ROS")" = "$ROS" ]
+}
 
 main() {
   local python missing
-  if ! { [ -x "$VENV/bin/python" ] && suitable "$VENV/bin/python" && "$VENV/bin/python" -m pip --version >/dev/null 2>&1; }; then
+  if ! usable_venv; then
     python=$(find_python)
     read -ra missing <<< "$(missing_debian_packages "$python")"
     install_debian_packages "${missing[@]}"
@@ -81,6 +90,7 @@ main() {
     "$python" -m venv --clear "$VENV"
     pip_install --upgrade pip
   fi
+  printf '%s' "$ROS" > "$VENV/.ros"
   local ros=(--requirement requirements/ros.txt)
   if [ -n "${ROS_DISTRO:-}" ]; then ros=(); fi
   step project setup.py setup.cfg pyproject.toml requirements -- \
