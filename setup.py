@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).resolve().parent
 NAME = "swm_ros"
 SHARED = ("launch", "config", "rviz", "models")
+PALIGEMMA = ["huggingface-hub>=1.0", "peft>=0.18", "transformers>=5.20"]  # the PaliGemma backbone and its training
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
@@ -61,10 +62,12 @@ setup(
         "transformers>=4.48",
     ],
     extras_require={
+        "paligemma": PALIGEMMA,
         "dev": [
             "codespell>=2.3",
             "hypothesis>=6.100",
             "mypy>=1.11",
+            *PALIGEMMA,
             "pytest>=8.0",
             "pytest-timeout>=2.3",
             "ruff>=0.6",
