@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import enum
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -85,6 +86,32 @@ def to_rgb_numpy(message: Image) -> np.ndarray:
         flat, (message.height, message.width * depth), (message.step, 1), writeable=False
     )  # rows may be padded, the last one need not be
     return np.ascontiguousarray(rows.reshape(message.height, message.width, depth)[..., channels])
+
+
+class Reader:
+    """Checks and converts the images of one topic; of each cause of refusal the first is told."""
+
+    def __init__(self, width: int, height: int, tell: Callable[[str], object]) -> None:
+        """Begin with nothing refused.
+
+        Args:
+            width: wanted width, px.
+            height: wanted height, px.
+            tell: writes to the log.
+        """
+        self.size, self.tell = (width, height), tell
+        self.refused: Counter[ImageCause] = Counter()
+
+    def read(self, message: Image) -> np.ndarray | None:
+        """(H, W, 3) uint8 RGB, contiguous and a copy; None if the image is refused."""
+        try:
+            check(message, *self.size)
+        except ImageError as error:
+            if not self.refused[error.cause]:
+                self.tell(f"frame refused: {error}")
+            self.refused[error.cause] += 1
+            return None
+        return to_rgb_numpy(message)
 
 
 def from_rgb(image: np.ndarray) -> Image:

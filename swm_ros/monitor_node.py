@@ -19,7 +19,7 @@ from swm_msgs.msg import GoalStatus, Plan
 from swm_ros import qos
 from swm_ros.drawing import Overlay, annotate, colour_of
 from swm_ros.goals import STATE_NAMES, TERMINAL
-from swm_ros.images import from_rgb, to_rgb_numpy
+from swm_ros.images import Reader, from_rgb
 from swm_ros.lifecycle import ManagedNode, run
 
 LIFETIME = Duration(nanosec=500_000_000)  # markers of a plan that is not renewed vanish
@@ -89,6 +89,8 @@ class Monitor(ManagedNode[MonitorConfig]):
     def setup(self) -> None:
         """Create the entities."""
         self.spec = load_environment(self.config.environment).spec
+        camera = self.spec.camera
+        self.reader = Reader(camera.width, camera.height, lambda text: self.get_logger().error(text))
         self.images = self.advertise(Image, qos.MONITOR_IMAGE, qos.IMAGE)
         self.markers = self.advertise(MarkerArray, qos.MONITOR_MARKERS, qos.RECORD)
         self.listen(Image, qos.OBSERVATION, self.on_observation, qos.IMAGE)
@@ -110,12 +112,15 @@ class Monitor(ManagedNode[MonitorConfig]):
             self.markers.publish(markers(plan, self.spec.action_names))
 
     def on_observation(self, observation: Image) -> None:
-        """Draw on the newest frame."""
+        """Draw on the newest frame; one that is malformed is left out."""
+        frame = self.reader.read(observation)
+        if frame is None:
+            return
         status, path = self.goal, None
         if self.plan is not None and self.plan.path:
             path = self.spec.camera.project(np.array([[p.x, p.y, p.z] for p in self.plan.path]))
         line = ": ".join(part for part in (STATE_NAMES[status.state], status.task, status.message) if part)
-        drawn = annotate(to_rgb_numpy(observation), Overlay(line, status.questions, list(status.probabilities), path))
+        drawn = annotate(frame, Overlay(line, status.questions, list(status.probabilities), path))
         message = from_rgb(drawn)
         message.header = observation.header
         self.images.publish(message)

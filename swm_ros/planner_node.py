@@ -32,7 +32,7 @@ from swm_ros.ask import ask_arguments, fill_answer
 from swm_ros.conversions import action_to_twist, nanoseconds, stamp_of
 from swm_ros.goal_server import GoalServer
 from swm_ros.goals import Goal
-from swm_ros.images import to_rgb_numpy
+from swm_ros.images import Reader
 from swm_ros.lifecycle import ManagedNode, run
 from swm_ros.plan_messages import plan_message, plan_stats
 from swm_ros.planner_config import PlannerNodeConfig, load_controller
@@ -62,6 +62,8 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         """Load the model, create the entities."""
         config = self.config
         self.spec: EnvironmentSpec = load_environment(config.environment).spec
+        camera = self.spec.camera
+        self.reader = Reader(camera.width, camera.height, lambda text: self.get_logger().error(text))
         ready = self.create_guard_condition(self.collect)
         self.own(lambda: self.destroy_guard_condition(ready))
         self.worker = PlanningWorker(self._make_controller(config), ready.trigger)
@@ -114,12 +116,15 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.goals.names = tuple(o.name for o in message.objects)
 
     def on_observation(self, message: Image) -> None:
-        """Keep the newest frame and use it when the worker is free."""
+        """Keep the newest frame and use it when the worker is free; one that is malformed counts as none."""
+        image = self.reader.read(message)
+        if image is None:
+            return
         received, stamp = time.monotonic(), nanoseconds(message.header.stamp)
         age = (self.get_clock().now().nanoseconds - stamp) / 1e9
         sane = 0 <= age < self.config.observation_timeout
         previous = self.frame.stamp if self.frame else None
-        self.frame = Frame(to_rgb_numpy(message), stamp, received, received - age if sane else received)
+        self.frame = Frame(image, stamp, received, received - age if sane else received)
         self.silence.reset()
         if self.lockstep and previous is not None and abs(stamp - previous) > 1.5e9 * self.spec.control_period:
             self.schedule.clear()  # frames are missing or another episode began: what was planned does not fit

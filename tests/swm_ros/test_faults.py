@@ -93,6 +93,24 @@ def test_a_bad_image_is_refused_with_its_cause_and_motion_stops(line, camera, pr
     line.wait_for(qos.COMMAND_SAFE, moving, time.monotonic())
 
 
+def test_a_malformed_observation_is_refused_by_planner_and_monitor_which_go_on(line, processes):
+    processes.start("monitor", "swm_ros.monitor_node")
+    publisher = line.node.create_publisher(Image, qos.OBSERVATION, qos.IMAGE)
+    line.listen(Image, qos.MONITOR_IMAGE, qos.IMAGE)
+    line.wait_for(qos.MONITOR_IMAGE, lambda m: True)
+    for _, image in bad_images():
+        image.header.stamp = line.node.get_clock().now().to_msg()
+        for _ in range(3):
+            publisher.publish(image)
+            time.sleep(0.1)
+    pursue(line)
+    line.wait_for(qos.MONITOR_IMAGE, lambda m: True)
+    for name in ("planner", "monitor"):
+        for said in ("image is 160x90", "encoding 'mono8'", "data has 1000 bytes"):
+            assert processes.log(name).count(said) == 1
+    line.node.destroy_publisher(publisher)
+
+
 def test_a_silent_camera_stops_the_motion_and_its_return_resumes_it(line, camera):
     pursue(line)
     camera.image = None

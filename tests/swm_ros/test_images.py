@@ -11,6 +11,7 @@ from swm_ros.images import (
     ACCEPTED_ENCODINGS,
     ImageCause,
     ImageError,
+    Reader,
     check,
     from_rgb,
     to_rgb_numpy,
@@ -107,3 +108,13 @@ def test_malformed_images_are_refused_with_cause_and_numbers(message, cause, sai
     with pytest.raises(ImageError, match=said) as caught:
         check(message, WIDTH, HEIGHT)
     assert caught.value.cause == cause
+
+
+def test_a_reader_goes_on_after_refusals_and_tells_each_cause_once():
+    told = []
+    reader = Reader(WIDTH, HEIGHT, told.append)
+    short = _with(data=array.array("B", b"\0" * 10))
+    assert [reader.read(m) for m in (short, _with(encoding="mono8"), short, short)] == [None] * 4
+    assert reader.refused == {ImageCause.LENGTH: 3, ImageCause.ENCODING: 1}
+    assert ["10 bytes" in told[0], "mono8" in told[1], len(told)] == [True, True, 2]
+    assert np.array_equal(reader.read(message_of("bgr8")), RGB)
