@@ -197,12 +197,16 @@ def _claim(folder: Path, settings: CollectionSettings) -> None:
     """Note the settings in the folder, or check that they are those of the data set in it.
 
     Raises:
-        DataError: the folder holds a data set collected with other settings.
+        DataError: the folder holds a data set collected with other settings, or its note of them is damaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
     wanted = json.dumps(asdict(settings), indent=1)
     path = folder / SETTINGS_FILE
-    if path.exists() and json.loads(path.read_text()) != json.loads(wanted):
+    try:
+        other = path.exists() and json.loads(path.read_text()) != json.loads(wanted)
+    except ValueError as error:
+        raise DataError(f"{path} is damaged ({error}); restore it, or use another folder") from error
+    if other:
         raise DataError(f"{folder} was collected with other settings ({path}):\n{path.read_text()}\nuse another folder")
     temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     temporary.write_text(wanted)

@@ -21,6 +21,7 @@ from swm_core.models.vision import FINE_STRIDE, TOKEN_STRIDE, VisionEncoder, cel
 LAYOUTS = ("causal_readout", "prefix_lm")
 LENGTH_UNIT = 0.1  # m; positions inside the network are in this unit
 WAVELENGTHS = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)  # m, of the position features
+LARGEST = {"width": 4096, "layers": 64, "heads": 64, "fine_width": 4096, "horizon": 1000}
 MENTIONS = 3  # what a question's words may point at: the effector, then up to two objects
 
 
@@ -60,10 +61,13 @@ class CompactConfig:
         """Check the settings.
 
         Raises:
-            ConfigError: sizes below 1, or widths that do not divide.
+            ConfigError: sizes below 1 or absurdly large, or widths that do not divide.
         """
-        if min(self.width, self.layers, self.heads, self.fine_width, self.horizon) < 1:
-            raise ConfigError("width, layers, heads, fine_width and horizon must be at least 1")
+        sizes = {name: getattr(self, name) for name in LARGEST} | {"vocabulary": len(self.vocabulary)}
+        sizes["camera"] = max(self.camera.width, self.camera.height)
+        for name, size in sizes.items():  # before anything is allocated for them
+            if not 1 <= size <= LARGEST.get(name, 10_000):
+                raise ConfigError(f"{name} of size {size}: allowed are 1 to {LARGEST.get(name, 10_000)}")
         if self.width % self.heads or self.fine_width % 8:
             raise ConfigError(
                 f"width {self.width} must divide by heads {self.heads}, fine_width {self.fine_width} by 8"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run's CSV files as a picture and as TensorBoard events."""
+"""A run's CSV files as a picture."""
 
 from __future__ import annotations
 
