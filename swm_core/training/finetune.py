@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tuning of a PaliGemma to a world model (paper Sec. 3.2, A.1), on accelerate: all weights, or adapters."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from swm_core.data.questioning import QuestionCatalogue
+from swm_core.data.saqa import HORIZON, Sample, SaqaDataset, SaqaSettings
+from swm_core.data.storage import list_episodes
+from swm_core.data.trajectories import Trajectories
+from swm_core.environment import EnvironmentSpec, load_environment
+from swm_core.errors import ConfigError, DataError
+from swm_core.models.lora import add_lora, lora_parameters
+from swm_core.models.paligemma import PaliGemmaWorldModel
+from swm_core.models.paligemma_files import save_paligemma
+from swm_core.models.paligemma_settings import PaliGemmaSettings
+from swm_core.training.finetune_config import FinetuneConfig
+from swm_core.training.finetune_state import append_row, load_state, save_state
+from swm_core.training.measures import AnswerCounts
+
+INPUTS = ("pixels", "ids", "seen", "actions", "horizons")
+
+
+def answer_token_loss(logits: Tensor, answers: Tensor, weights: Tensor, yes: int, no: int) -> Tensor:
+    """Cross-entropy of the token that begins the answer, over the whole vocabulary (paper Sec. 3.2).
+
+    Args:
+        logits: (..., V).
+        answers: (...,) 0 no, 1 yes, -1 none.
+        weights: (...,) of the answers.
+        yes: token of yes.
+        no: token of no.
+
+    Returns:
+        scalar, mean over weights; answers that are -1 count nothing.
+    """
+    known = answers >= 0
+    wanted = torch.where(answers[known] == 1, yes, no)
+    loss = functional.cross_entropy(logits[known].float(), wanted, reduction="none")
+    return (loss * weights[known]).sum() / weights[known].sum().clamp(min=1e-6)
+
+
+def prepare(model: PaliGemmaWorldModel, config: FinetuneConfig) -> dict[str, Tensor]:
+    """Make a model ready to be trained: adapters or all weights, checkpointing of activations.
+
+    Returns:
+        The parameters that are trained, by name.
+
+    Raises:
+        ConfigError: adapters on a model that has some or whose checkpoint was changed, or all weights of a model with
+            adapters.
+    """
+    if model.lora is not None or (config.lora is not None and model.base is None):
+        raise ConfigError("start from a bare checkpoint, or train all weights of a model without adapters")
+    model.requires_grad_(config.lora is None)
+    if config.lora is not None:
+        add_lora(model.vlm, config.lora)
+        model.lora = config.lora
+        for value in (model.project.weight, *lora_parameters(model).values()):
+            value.requires_grad_(True)
+    else:
+        model.base = None  # from now on the checkpoint is part of the model
+    if config.gradient_checkpointing:
+        model.vlm.gradient_checkpointing_enable({"use_reentrant": False})
+    return {name: value for name, value in model.named_parameters() if value.requires_grad}
+
+
+def settings_for(spec: EnvironmentSpec, layout: str) -> PaliGemmaSettings:
+    """Settings of a world model for an environment."""
+    scale = tuple(max(abs(a), abs(b)) for a, b in zip(spec.action_low, spec.action_high, strict=True))
+    return PaliGemmaSettings(scale, (spec.camera.height, spec.camera.width, 3), HORIZON, layout)
+
+
+class Collate:
+    """Samples to the model's inputs and the wanted answers.
+
+    Args:
+        model: whose image processor and tokenizer are used.
+    """
+
+    def __init__(self, model: PaliGemmaWorldModel) -> None:
+        self.pixels, self.tokens = model.pixels, model.tokens
+
+    def __call__(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
+        """B samples of K questions to `INPUTS`, and "answers", "weights" (B, K, Z) and "types" (B, K)."""
+        words = self.tokens.encode([text for sample in samples for text in sample.texts])
+        fields = ("actions", "horizons", "answers", "weights", "types")
+        stacked = {name: torch.from_numpy(np.stack([getattr(s, name) for s in samples])) for name in fields}
+        shape = (len(samples), -1, words.ids.shape[1])
+        return stacked | {
+            "pixels": self.pixels([sample.image for sample in samples]),
+            "ids": words.ids.view(shape),
+            "seen": words.seen.view(shape),
+        }
+
+
+class Finetuner:
+    """One run.
+
+    Args:
+        config: its settings.
+
+    Raises:
+        DataError: no training or validation episodes, or damaged ones.
+        ModelError: a checkpoint that cannot be had or used.
+        ConfigError: settings that do not fit each other or the number of processes.
+    """
+
+    def __init__(self, config: FinetuneConfig) -> None:
+        self.config = config
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=config.precision)
+        self.accumulate = config.accumulation(self.accelerator.num_processes)
+        self.accelerator.gradient_accumulation_steps = self.accumulate
+        torch.manual_seed(config.seed)
+        entry = load_environment(config.environment)
+        files = [file for folder in config.data for file in list_episodes(Path(folder))]
+        split = [f.metadata.seed % config.validation_every == 0 for f in files]
+        parts = [[f for f, held in zip(files, split, strict=True) if held is wanted] for wanted in (False, True)]
+        if not all(parts):
+            raise DataError(f"no episodes for {'training' if parts[1] else 'validation'} in {', '.join(config.data)}")
+        self.training, self.validation = (Trajectories(part) for part in parts)
+        for part in (self.training, self.validation):  # symmetry is a fact of the world, not of the recording
+            part.spec = replace(part.spec, mirror_symmetric=entry.spec.mirror_symmetric)
+        self.catalogue = QuestionCatalogue(entry.questions, None, entry.effector_words)
+        settings = settings_for(self.training.spec, config.layout)
+        self.model = PaliGemmaWorldModel.load(config.base, config.revision or None, settings)
+        self.trained = prepare(self.model, config)
+        self.collate, self.out = Collate(self.model), Path(config.out)
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a step: linear decay to 0 (paper A.1)."""
+        return self.config.rate * (1.0 - step / self.config.steps)
+
+    def loader(self, dataset: SaqaDataset, first: int) -> DataLoader:
+        """Batches from sample `first` on; each process takes every n-th."""
+        return DataLoader(
+            Subset(dataset, range(first, len(dataset))),
+            batch_size=self.config.states,
+            collate_fn=self.collate,
+            num_workers=self.config.workers,
+            drop_last=True,
+        )
+
+    def run(self) -> dict[str, float]:
+        """Train to the end, from the last checkpoint if there is one.
+
+        Returns:
+            The last validation's accuracies.
+        """
+        config, accelerator = self.config, self.accelerator
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.model.to(accelerator.device)
+        optimiser = torch.optim.AdamW(self.trained.values(), config.rate, weight_decay=config.decay)
+        progress = load_state(self.out, self.trained, optimiser) or {"step": 0, "best": 0.0}
+        done, best, measures = int(progress["step"]), progress["best"], dict[str, float]()
+        per_step = config.states * self.accumulate * accelerator.num_processes
+        samples = (config.steps + 1) * per_step
+        dataset = SaqaDataset(self.training, self.catalogue, config.saqa, config.seed, samples)
+        model, prepared, loader = accelerator.prepare(self.model, optimiser, self.loader(dataset, done * per_step))
+        batches = iter(loader)
+        if accelerator.is_main_process:
+            (self.out / "config.json").write_text(json.dumps(asdict(config), indent=1))
+        quiet, pause = not accelerator.is_main_process, 0.1 if sys.stderr.isatty() else 30.0
+        for step in tqdm(range(done + 1, config.steps + 1), unit="step", disable=quiet, mininterval=pause):
+            for group in optimiser.param_groups:
+                group["lr"] = self.rate(step - 1)
+            model.train()
+            loss = sum(self.learn(model, prepared, next(batches)) for _ in range(self.accumulate)) / self.accumulate
+            due = step % config.validate_every == 0 or step == config.steps
+            if accelerator.is_main_process:
+                append_row(self.out / "training.csv", {"step": step, "answer": loss, "rate": self.rate(step - 1)})
+                if due:  # other processes wait in the next step
+                    measures = self.validate()
+                    best = self.keep(step, measures, best, optimiser)
+        return measures
+
+    def learn(self, model: torch.nn.Module, optimiser: torch.optim.Optimizer, batch: dict[str, Tensor]) -> float:
+        """One batch forward and back, and a step when the accumulation is full; returns the loss."""
+        with self.accelerator.accumulate(model):
+            loss = self.loss(model(*(batch[name] for name in INPUTS)), batch)
+            self.accelerator.backward(loss)
+            if self.accelerator.sync_gradients:
+                self.accelerator.clip_grad_norm_(self.trained.values(), self.config.clip)
+            optimiser.step()
+            optimiser.zero_grad()
+        return float(loss.detach())
+
+    def loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Loss of a batch."""
+        tokens = self.model.tokens
+        return answer_token_loss(logits, batch["answers"], batch["weights"], tokens.yes, tokens.no)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Accuracy per question type and answer, and "balanced", on states that are not trained on."""
+        plain = SaqaSettings(questions=self.config.saqa.questions, locate_share=0.0)
+        dataset = SaqaDataset(self.validation, self.catalogue, plain, 1_000_003, self.config.validation_samples)
+        counts, tokens = AnswerCounts(self.catalogue.type_names), self.model.tokens
+        self.model.eval()
+        for batch in DataLoader(dataset, batch_size=self.config.states, collate_fn=self.collate):
+            logits = self.model(*(batch[name].to(self.accelerator.device) for name in INPUTS)).cpu()
+            yes = logits[..., tokens.yes] > logits[..., tokens.no]
+            counts.add(batch["types"][..., None].expand_as(yes).flatten(), batch["answers"].flatten(), yes.flatten())
+        return counts.summary()
+
+    def keep(self, step: int, measures: dict[str, float], best: float, optimiser: torch.optim.Optimizer) -> float:
+        """Log a validation, write the state and, if it is the best so far, the model; returns the best score."""
+        append_row(self.out / "validation.csv", {"step": step, **measures})
+        notes = {"step": step, "measures": measures, "config": asdict(self.config)}
+        if measures["balanced"] >= best:
+            best = measures["balanced"]
+            save_paligemma(self.out / "best", self.model, notes)
+        save_paligemma(self.out / "last", self.model, notes)
+        save_state(self.out, self.trained, optimiser, {"step": step, "best": best})
+        return best
