@@ -13,11 +13,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+import psutil
 import rclpy
 
 from swm_core.environment import load_environment
@@ -106,6 +107,28 @@ def summary(task: str, planner: str, outcomes: list[Outcome]) -> dict:
     }
 
 
+def end(process: subprocess.Popen, timeout: float = END_TIMEOUT) -> None:
+    """End a launcher that leads a session: SIGINT, and when that is not enough SIGKILL to it and all its nodes.
+
+    Args:
+        process: the launcher.
+        timeout: time that it has after SIGINT, s.
+    """
+    try:
+        nodes = psutil.Process(process.pid).children(recursive=True)  # each leads a session of its own
+    except psutil.NoSuchProcess:
+        nodes = []
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for node in nodes:
+            with suppress(psutil.NoSuchProcess):
+                node.kill()
+
+
 @contextmanager
 def launched(environment: str, planner: str, model: Path | None, log: Path) -> Iterator[subprocess.Popen]:
     """A stack in lockstep for the time of the context, without monitor; its output goes to a file."""
@@ -127,11 +150,7 @@ def launched(environment: str, planner: str, model: Path | None, log: Path) -> I
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(END_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            end(process)
 
 
 def parse_seeds(text: str) -> range:
@@ -151,9 +170,10 @@ def parse_seeds(text: str) -> range:
 
 def evaluate(client: StackClient, environment: str, task: str, seeds: range, timeout: float) -> Iterator[Outcome]:
     """The outcome of each seed, one after the other."""
-    objects = next(iter(load_environment(environment).spec.object_sets.values()))
+    entry = load_environment(environment)
+    objects = next(iter(entry.spec.object_sets.values()))
     for seed in seeds:
-        goal = build_task(choose_steps(task, objects, seed)).name
+        goal = build_task(choose_steps(task, objects, seed), entry.questions).name
         yield run_episode(client, seed, goal, timeout)
 
 
