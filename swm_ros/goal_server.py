@@ -18,7 +18,7 @@ from rclpy.action.server import ServerGoalHandle
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from swm_core.environment import EnvironmentSpec
+from swm_core.environment import EnvironmentEntry
 from swm_core.planning.plan import Plan
 from swm_core.tasks import Task
 from swm_msgs.action import ExecuteTask
@@ -52,19 +52,19 @@ class GoalServer:
     """Holds the goal that is pursued."""
 
     def __init__(
-        self, node: ManagedNode[Any], spec: EnvironmentSpec, names: Sequence[str], on_begin: Callable[[Goal], None],
+        self, node: ManagedNode[Any], entry: EnvironmentEntry, names: Sequence[str], on_begin: Callable[[Goal], None],
         on_end: Callable[[Goal], None],
     ) -> None:  # fmt: skip
         """Create topics, action and service on a node.
 
         Args:
             node: the planner's node.
-            spec: environment, for its words.
+            entry: environment, for its words and questions.
             names: objects that goals may name; can be replaced later (`names`).
             on_begin: called with each accepted goal.
             on_end: called with each goal that has reached a final state.
         """
-        self.node, self.spec, self.names = node, spec, tuple(names)
+        self.node, self.entry, self.names = node, entry, tuple(names)
         self.goal: Goal | None = None
         self._on_begin, self._on_end = on_begin, on_end
         self._epoch = time.time_ns() // 1_000_000  # a restarted planner's goals must be newer than those before
@@ -90,11 +90,13 @@ class GoalServer:
 
     def on_text(self, message: String) -> None:
         """A goal in words."""
-        self._offer(lambda: task_from_text(message.data, self.names, self.spec), str(uuid.uuid4()))
+        self._offer(lambda: task_from_text(message.data, self.names, self.entry), str(uuid.uuid4()))
 
     def on_typed(self, message: GoalMessage) -> None:
         """A goal as a typed task."""
-        self._offer(lambda: task_from_typed(message.task, self.names, self.spec), message.goal_id or str(uuid.uuid4()))
+        self._offer(
+            lambda: task_from_typed(message.task, self.names, self.entry.spec), message.goal_id or str(uuid.uuid4())
+        )
 
     def on_cancel_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Give up the goal that is pursued."""
@@ -197,9 +199,9 @@ class GoalServer:
                 text = f"timeout is {request.timeout} s; it must be finite and above 0"
                 raise GoalRefusedError(ResultCode.BAD_ARGUMENT, text, self.names)
             if request.task.subgoals:
-                task = task_from_typed(request.task, self.names, self.spec)
+                task = task_from_typed(request.task, self.names, self.entry.spec)
             else:
-                task = task_from_text(request.goal_text, self.names, self.spec)
+                task = task_from_text(request.goal_text, self.names, self.entry)
             self._accept(task, goal_id, request.timeout)
         except GoalRefusedError as error:
             self._refuse(error, goal_id)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from swm_core.environment import EnvironmentSpec
-from swm_core.errors import GoalError
+from swm_core.environment import EnvironmentEntry, EnvironmentSpec
+from swm_core.errors import GoalError, QuestionError
 from swm_core.tasks import Task, build_task, mentions, parse_goal
 from swm_core.tasks.goal_text import examples
 from swm_msgs import msg
@@ -64,16 +64,19 @@ class Goal:
         return self.state in TERMINAL
 
 
-def task_from_text(text: str, names: Sequence[str], spec: EnvironmentSpec) -> Task:
-    """The task that a person's words ask for.
+def task_from_text(text: str, names: Sequence[str], entry: EnvironmentEntry) -> Task:
+    """The task that a person's words ask for, in the environment's own questions.
 
     Raises:
-        GoalRefusedError: the words are not understood, or name an object that is not among `names`.
+        GoalRefusedError: the words are not understood, name an object that is not among `names`, or ask for what the
+            environment has no question about.
     """
     try:
-        return build_task(parse_goal(text, names, (spec.effector_word,)))
+        return build_task(parse_goal(text, names, (entry.spec.effector_word,)), entry.questions)
     except GoalError as error:
-        raise GoalRefusedError(_text_code(text, names, spec), str(error), names) from error
+        raise GoalRefusedError(_text_code(text, names, entry.spec), str(error), names) from error
+    except QuestionError as error:
+        raise GoalRefusedError(ResultCode.GOAL_UNPARSED, f"cannot be asked here: {error}", names) from error
 
 
 def _text_code(text: str, names: Sequence[str], spec: EnvironmentSpec) -> int:

@@ -21,7 +21,7 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from swm_core.environment import EnvironmentSpec, load_environment
+from swm_core.environment import load_environment
 from swm_core.errors import SwmError
 from swm_core.planning.controller import Controller
 from swm_msgs.msg import Command, GoalStatus, PlanStats, ResultCode, SceneState
@@ -61,7 +61,8 @@ class Planner(ManagedNode[PlannerNodeConfig]):
     def setup(self) -> None:
         """Load the model, create the entities."""
         config = self.config
-        self.spec: EnvironmentSpec = load_environment(config.environment).spec
+        entry = load_environment(config.environment)
+        self.spec = entry.spec
         camera = self.spec.camera
         self.reader = Reader(camera.width, camera.height, lambda text: self.get_logger().error(text))
         ready = self.create_guard_condition(self.collect)
@@ -69,7 +70,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.worker = PlanningWorker(self._make_controller(config), ready.trigger)
         self.schedule = CommandSchedule(self.spec.control_period, self.spec.action_dim, config.latency)
         names = config.objects or next(iter(self.spec.object_sets.values()))
-        self.goals = GoalServer(self, self.spec, names, self.begin, self.finish_goal)
+        self.goals = GoalServer(self, entry, names, self.begin, self.finish_goal)
         self.commands = self.advertise(Command, qos.COMMAND_RAW, qos.COMMAND)
         self.plans = self.advertise(PlanMessage, qos.PLAN, qos.RECORD)
         self.stats = self.advertise(PlanStats, qos.PLAN_STATS, qos.RECORD)

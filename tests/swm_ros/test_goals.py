@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goals become tasks, or are refused with the right code and examples that work."""
 
+from dataclasses import replace
+
 import pytest
 
 from swm_core.environment import load_environment
@@ -8,7 +10,8 @@ from swm_msgs import msg
 from swm_msgs.msg import ResultCode
 from swm_ros.goals import GoalRefusedError, task_from_text, task_from_typed
 
-SPEC = load_environment("langtable").spec
+ENTRY = load_environment("langtable")
+SPEC = ENTRY.spec
 NAMES = SPEC.object_sets["BLOCK_4"]
 
 
@@ -28,11 +31,23 @@ def typed(text: str) -> msg.Task:
 )
 def test_texts_are_refused_with_a_code_and_examples_that_work(text, code):
     with pytest.raises(GoalRefusedError) as caught:
-        task_from_text(text, NAMES, SPEC)
+        task_from_text(text, NAMES, ENTRY)
     assert caught.value.code == code
     assert caught.value.examples
     for example in caught.value.examples:
-        assert task_from_text(example, NAMES, SPEC).subgoals
+        assert task_from_text(example, NAMES, ENTRY).subgoals
+
+
+def test_the_questions_are_the_environments_own():
+    other = replace(ENTRY, questions=tuple(replace(k, phrasings=k.phrasings[1:]) for k in ENTRY.questions))
+    first = task_from_text("reach the red moon", NAMES, ENTRY).subgoals[0].questions[0].text
+    assert task_from_text("reach the red moon", NAMES, other).subgoals[0].questions[0].text != first
+
+
+def test_a_goal_that_the_environment_has_no_question_about_is_refused():
+    with pytest.raises(GoalRefusedError, match="cannot be asked here") as caught:
+        task_from_text("reach the red moon", NAMES, replace(ENTRY, questions=()))
+    assert caught.value.code == ResultCode.GOAL_UNPARSED
 
 
 def test_typed_goals_that_name_an_absent_object_are_refused():
