@@ -88,8 +88,8 @@ class GemmaTokens:
                 )
             found.append([self.tokenizer.bos_token_id, *ids[:-1]])
         length = max(map(len, found))
-        ids = torch.tensor([row + [0] * (length - len(row)) for row in found])
-        return Words(ids, torch.tensor([[i < len(row) for i in range(length)] for row in found]))
+        padded = torch.tensor([row + [0] * (length - len(row)) for row in found])
+        return Words(padded, torch.tensor([[i < len(row) for i in range(length)] for row in found]))
 
 
 def run_gemma(
@@ -109,12 +109,12 @@ def run_gemma(
         (B, T, width) normalised outputs, and keys and values, empty unless kept.
     """
     model = vlm.model.language_model
-    mask = allowed[:, None]
+    mask: Any = allowed[:, None]
     if model.config._attn_implementation == "eager":  # adds the mask to scores; others take it as it is
         mask = embeddings.new_zeros(mask.shape).masked_fill(~mask, torch.finfo(embeddings.dtype).min)
     if getattr(model.config, "sliding_window", None) is not None:  # PaliGemma 2; our sequences are within its window
         mask = {"full_attention": mask, "sliding_attention": mask}
-    cache = DynamicCache(past) if past or keep else None
+    cache: Any = DynamicCache(past) if past or keep else None
     out = model(
         inputs_embeds=embeddings,
         attention_mask=mask,

@@ -22,7 +22,7 @@ class LoraSettings:
     """
 
     rank: int = 16
-    alpha: float = 32.0
+    alpha: int = 32
 
     def __post_init__(self) -> None:
         """Check the ranges.

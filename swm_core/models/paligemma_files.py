@@ -30,7 +30,7 @@ from swm_core.models.weights import CONFIG, WEIGHTS
 
 FORMAT = "swm-paligemma/1"
 CHECKPOINT = "vlm"
-FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "tokenizer.model")  # no pickle, no code
+FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "tokenizer.model"]  # no pickle, no code
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 _CONVERTER = Converter(forbid_extra_keys=True)
@@ -74,9 +74,10 @@ def read_checkpoint(folder: Path) -> tuple[Any, Any]:
         raise ModelError(f"{folder} holds no *.safetensors; other formats are not read, because they can execute code")
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        vlm, report = PaliGemmaForConditionalGeneration.from_pretrained(
+        loaded: Any = PaliGemmaForConditionalGeneration.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
+        vlm, report = loaded
     except (OSError, ValueError, RuntimeError, LookupError, TypeError, SafetensorError, StrictDataclassError) as error:
         raise ModelError(f"{folder} is not a usable PaliGemma checkpoint: {error}") from error
     if not isinstance(processor, PaliGemmaProcessor):

@@ -23,7 +23,7 @@ from swm_core.training.finetune import INPUTS, Collate, Finetuner, answer_token_
 from swm_core.training.finetune_config import FinetuneConfig, load_finetune_config
 
 LAYOUTS = ("causal_readout", "prefix_lm")
-ADAPTERS = LoraSettings(rank=4, alpha=8.0)
+ADAPTERS = LoraSettings(rank=4, alpha=8)
 PAPER = Path(__file__).parents[3] / "configs" / "langtable_paligemma_3b.yaml"
 
 
