@@ -29,6 +29,7 @@ class Snapshot:
     state: int
     command: np.ndarray
     moving: tuple[bool, ...]
+    touched: frozenset[int]
     generation: int
 
 
@@ -63,6 +64,7 @@ class World:
         self.objects = blocks.validate_objects(objects)
         self._blocks = [self._add_block(name, index) for index, name in enumerate(self.objects)]
         self._held = [False] * len(self._blocks)
+        self._touched: frozenset[int] = frozenset()
         self._radii = np.array([blocks.radius(name.split()[1]) for name in self.objects])
         self._generation += 1
 
@@ -137,6 +139,7 @@ class World:
         for index, (x, y, yaw) in enumerate(layout.blocks):
             self.place(index, x, y, yaw)
         self._drive(SETTLE_STEPS)
+        self._touched = frozenset()
 
     def place(self, index: int, x: float, y: float, yaw: float) -> None:
         """Put a block upright on the table, at rest."""
@@ -152,7 +155,7 @@ class World:
         self._drive(specification.STEPS_PER_ACTION)
 
     def _drive(self, steps: int) -> None:
-        """Drive the arm towards the command for a number of physics steps."""
+        """Drive the arm towards the command for a number of physics steps, and note which blocks the peg touches."""
         p = self._client
         p.setJointMotorControlArray(
             self._arm,
@@ -161,8 +164,12 @@ class World:
             targetPositions=self._inverse_kinematics(),
             forces=[_MOTOR_FORCE] * len(self._joints),
         )
+        touched: set[int] = set()
         for _ in range(steps):
             p.stepSimulation()
+            points = p.getContactPoints(self._arm)
+            touched.update(body for point in points if point[8] <= CONTACT_DISTANCE for body in point[1:3])
+        self._touched = frozenset(touched)
 
     def _inverse_kinematics(self) -> tuple[float, ...]:
         p = self._client
@@ -236,7 +243,11 @@ class World:
         return np.array(self._client.getLinkState(self._arm, self._flange, computeForwardKinematics=1)[0])
 
     def contacts(self) -> np.ndarray:
-        """(N+1, N+1) bool, symmetric: which bodies touch; row and column N are the peg."""
+        """(N+1, N+1) bool, symmetric: which bodies touch; row and column N are the peg.
+
+        The peg's contacts are those at any moment of the last control period: a pushed block leaps ahead of the peg and
+        is caught again several times in it.
+        """
         index = {body: i for i, body in enumerate(self._blocks)}
         index[self._arm] = len(self._blocks)
         touching = np.zeros((len(index), len(index)), bool)
@@ -244,6 +255,9 @@ class World:
             a, b = index.get(point[1]), index.get(point[2])
             if a is not None and b is not None and point[8] <= CONTACT_DISTANCE:
                 touching[a, b] = touching[b, a] = True
+        for i, body in enumerate(self._blocks):
+            if body in self._touched:
+                touching[i, -1] = touching[-1, i] = True
         self._add_contacts_of_held(touching)
         return touching
 
@@ -259,7 +273,7 @@ class World:
     def save(self) -> Snapshot:
         """Remember the full state; release it with `release`."""
         moving = tuple(not held for held in self._held)
-        return Snapshot(self._client.saveState(), self.command.copy(), moving, self._generation)
+        return Snapshot(self._client.saveState(), self.command.copy(), moving, self._touched, self._generation)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Return to a remembered state exactly.
@@ -272,6 +286,7 @@ class World:
         self._hold_all_but(list(snapshot.moving))
         self._client.restoreState(snapshot.state)
         self.command = snapshot.command.copy()
+        self._touched = snapshot.touched
 
     def release(self, snapshot: Snapshot) -> None:
         """Free the memory of a remembered state."""
