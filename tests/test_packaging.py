@@ -74,6 +74,18 @@ def test_ros_imports_are_declared() -> None:
     assert used & (ROS_KEYS | {"swm_msgs"}) <= dependencies(ROOT / "package.xml")
 
 
+def test_what_pip_installs_is_a_rosdep_key_or_told_to_come_from_pypi() -> None:
+    manifest = (ROOT / "package.xml").read_text()
+    told = set(re.findall(r"[\w-]+", manifest.partition("<package")[0])) | {"setuptools"}  # the last comes with ament
+    renamed = {"opencv-python-headless": "opencv", "pillow": "pil", "pyyaml": "yaml"}
+    call = next(n for n in ast.walk(ast.parse((ROOT / "setup.py").read_text())) if isinstance(n, ast.keyword)
+                and n.arg == "install_requires")  # fmt: skip
+    names = {re.match(r"[\w-]+", requirement)[0] for requirement in ast.literal_eval(call.value)}
+    keys = dependencies(ROOT / "package.xml")
+    assert names
+    assert not {n for n in names - told if f"python3-{renamed.get(n, n)}" not in keys}
+
+
 def test_interface_packages_of_messages_are_declared() -> None:
     used = set()
     for kind in ("msg", "srv", "action"):
