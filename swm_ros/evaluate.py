@@ -23,8 +23,11 @@ import rclpy
 
 from swm_core.environment import load_environment
 from swm_core.errors import BridgeError, ConfigError, SwmError
+from swm_core.evaluation.provenance import provenance
 from swm_core.evaluation.statistics import wilson_interval
 from swm_core.evaluation.tasks import choose_steps
+from swm_core.models.shipped import shipped_model
+from swm_core.models.weights import weights_hash
 from swm_core.tasks import build_task
 from swm_msgs.msg import EpisodeStatus, GoalStatus
 from swm_ros.client import StackClient
@@ -207,7 +210,9 @@ def main(
     finally:
         if result and outcomes:
             result.parent.mkdir(parents=True, exist_ok=True)
-            result.write_text(json.dumps(summary(task, planner, outcomes), indent=2) + "\n")
+            weights = None if attach else weights_hash(model or shipped_model(environment))
+            made = summary(task, planner, outcomes) | {"weights_hash": weights} | provenance()
+            result.write_text(json.dumps(made, indent=2) + "\n")
     made = summary(task, planner, outcomes)
     low, high = made["interval"]
     click.echo(
