@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Speed of the Language-Table simulation, as a ratio to what the engine does in the original.
 
-How: both worlds live in this process and take turns, so that both see the same machine at the same time; a round is ten
-steps of each, and the median over the rounds' ratios is reported, of processor time. The original is represented by what
-it asks of pybullet and nothing of its own Python: 16 blocks as bodies with rolling friction of which eight lie in use and
-eight on one spot, the whole arm with its collision shapes, the peg as a body of two links held by a constraint and
-colliding with the wrist, the checkered plane, one inverse kinematics of 100 iterations and 24 physics steps per action,
-and a frame of all of it by the tiny renderer. Its blocks here have our meshes, which are simpler than its own; its real
-cost is therefore higher, and the ratio is a lower bound. Ours is the whole of `LangTableEnv.step`, scene state included.
+How: both worlds live in this process and take turns, so that both see the same machine at the same time; a
+round is ten steps of each, and the median over the rounds' ratios is reported, of processor time. The original
+is represented by what it asks of pybullet and nothing of its own Python: 16 blocks as bodies with rolling
+friction of which eight lie in use and eight on one spot, the whole arm with its collision shapes, the peg as a
+body of two links held by a constraint and colliding with the wrist, the checkered plane, one inverse kinematics
+of 100 iterations and 24 physics steps per action, and a frame of all of it by the tiny renderer. Its blocks
+here have our meshes, which are simpler than its own; its real cost is therefore higher, and the ratio is a
+lower bound. Ours is the whole of `LangTableEnv.step`, scene state included.
 
     OMP_NUM_THREADS=1 python benchmarks/langtable_speed.py
 """

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, SupportsFloat
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Measurement:
         return self.low <= self.ours <= self.high
 
 
-def near(check: int, quantity: str, ours: float, original: float, tolerance: float) -> Measurement:
+def near(check: int, quantity: str, ours: SupportsFloat, original: float, tolerance: float) -> Measurement:
     """A number that must equal the original's within a tolerance."""
     return Measurement(check, quantity, float(ours), float(original), original - tolerance, original + tolerance)
 
 
-def between(check: int, quantity: str, ours: float, low: float, high: float) -> Measurement:
+def between(check: int, quantity: str, ours: SupportsFloat, low: float, high: float) -> Measurement:
     """A number that must lie within limits."""
     return Measurement(check, quantity, float(ours), None, low, high)
 
