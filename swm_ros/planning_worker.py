@@ -74,6 +74,7 @@ class PlanningWorker:
         self._job: Future[Planned] | None = None
         self._finished: deque[Future[Planned]] = deque()
         self._epoch: int | None = None  # of the task that the controller was started with
+        self._stale = False  # whether the job in hand is of a scene that is no more
         self._base = 0  # tick of the first action of the plan before
 
     @property
@@ -85,7 +86,7 @@ class PlanningWorker:
         """Plan from a frame; the task is begun when its epoch is new. Not to be called while busy."""
         begun, anew = time.monotonic(), epoch != self._epoch
         executed = None if anew else window.base - self._base
-        self._epoch, self._base = epoch, window.base
+        self._epoch, self._base, self._stale = epoch, window.base, False
 
         def work() -> Planned:
             controller = self._controller
@@ -101,18 +102,19 @@ class PlanningWorker:
         self._job.add_done_callback(self._done)
 
     def forget(self) -> None:
-        """Begin the task anew with the next plan, as the scene is another one."""
-        self._epoch = None
+        """Drop the job in hand and begin the task anew with the next plan, as the scene is another one."""
+        self._epoch, self._stale = None, True
 
     def ask(self, image: np.ndarray, questions: Sequence[str], actions: np.ndarray) -> Future[np.ndarray]:
         """Probabilities of yes, (K, h+1); see `Controller.ask`."""
         return self._pool.submit(self._controller.ask, image, questions, actions)
 
     def finished(self) -> Iterator[Future[Planned]]:
-        """Jobs that are done, successfully or not; each is given out once."""
+        """Jobs that are done, successfully or not; each is given out once, a dropped one never."""
         while self._finished:
-            self._job = None
-            yield self._finished.popleft()
+            job, self._job = self._finished.popleft(), None
+            if not self._stale:
+                yield job
 
     def close(self) -> None:
         """Wait for the job in hand and end the thread."""

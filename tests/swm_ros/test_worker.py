@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The planning worker: a job for a scene that is no more is dropped, and the next begins the task anew."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from scripted_planner import ScriptedController
+from stack_harness import PATIENCE
+
+from swm_core.tasks import build_task, reach
+from swm_ros.planning_worker import Frame, PlanningWorker
+from swm_ros.schedule import Window
+
+WINDOW = Window(0, np.zeros((0, 2), np.float32), float("inf"))
+TASK = build_task(reach("red moon"))
+
+
+class Counting(ScriptedController):
+    """Counts how often a task was begun."""
+
+    begun = 0
+
+    def start(self, task):
+        super().start(task)
+        self.begun += 1
+
+
+@pytest.fixture
+def worker():
+    ready = threading.Event()
+    made = PlanningWorker(Counting(), ready.set)
+    made.ready = ready
+    yield made
+    made.close()
+
+
+def plan(worker, forget=False):
+    worker.ready.clear()
+    frame = Frame(np.zeros((180, 320, 3), np.uint8), 1, time.monotonic(), time.monotonic())
+    worker.plan(frame, WINDOW, 1, TASK)
+    if forget:
+        worker.forget()
+    assert worker.ready.wait(PATIENCE)
+    return [job.result() for job in worker.finished()]
+
+
+def test_plans_of_one_scene_are_given_out_and_the_task_is_begun_once(worker):
+    assert [len(plan(worker)) for _ in range(2)] == [1, 1]
+    assert worker._controller.begun == 1
+
+
+def test_the_plan_in_hand_is_dropped_and_the_task_begun_anew(worker):
+    assert plan(worker, forget=True) == []
+    assert not worker.busy
+    assert len(plan(worker)) == 1
+    assert worker._controller.begun == 2
