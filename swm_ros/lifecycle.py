@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 import psutil
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.executors import SingleThreadedExecutor
@@ -88,9 +89,17 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         subscription = self.create_subscription(message, topic, when_active, qos)
         self._destroyers.append(lambda: self.destroy_subscription(subscription))
 
-    def serve(self, service: type, name: str, callback: Callable[..., Any]) -> None:
-        """Service, answered in every state from configured on."""
-        made = self.create_service(service, name, callback)
+    def serve(self, service: type, name: str, callback: Callable[..., Any], group: CallbackGroup | None = None) -> None:
+        """Service, answered in every state from configured on.
+
+        Args:
+            service: its type.
+            name: its name.
+            callback: gets request and response, returns the response.
+            group: a callback that awaits something needs a reentrant one, as the node's default group stands still
+                until a callback of it has returned.
+        """
+        made = self.create_service(service, name, callback, callback_group=group)
         self._destroyers.append(lambda: self.destroy_service(made))
 
     def every(self, period: float, callback: Callable[[], None], clock: Clock | None = None) -> Timer:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.publisher import Publisher
 from rclpy.task import Future as RosFuture
 from rclpy.timer import Timer
@@ -56,6 +57,9 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.frame: Frame | None = None
         self.worker: PlanningWorker | None = None
         self._plan_id = 0
+        self._episode: int | None = None  # of the simulator
+        self._begun = 0  # stamp of the first scene of an episode that followed another, ns
+        self._asking = False
         self._answered = -1  # stamp of the newest frame that was answered (lockstep) or planned for
 
     def setup(self) -> None:
@@ -77,7 +81,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.listen(Image, qos.OBSERVATION, self.on_observation, qos.IMAGE)
         if config.objects_from_scene:
             self.listen(SceneState, qos.SCENE_STATE, self.on_scene, qos.RECORD)
-        self.serve(AskQuestion, "~/ask", self.on_ask)
+        self.serve(AskQuestion, "~/ask", self.on_ask, ReentrantCallbackGroup())
         self.every(self.spec.control_period, self.tick)
         self.silence = self.every(config.observation_timeout, self.on_silence)
 
@@ -113,8 +117,22 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.send_zero()
 
     def on_scene(self, message: SceneState) -> None:
-        """Take the objects' names from the simulator."""
+        """Take the objects' names from the simulator, and begin anew in realtime when it plays another episode."""
         self.goals.names = tuple(o.name for o in message.objects)
+        before, self._episode = self._episode, message.episode
+        if self.lockstep or before in (None, message.episode):
+            return  # in lockstep a gap in the frames' stamps tells
+        self._begun = nanoseconds(message.header.stamp)
+        self.forget_scene()
+        if self.frame is not None:  # one that is already of the new episode is planned for again
+            self._answered = -1 if self.frame.stamp >= self._begun else self.frame.stamp
+            self.dispatch()
+
+    def forget_scene(self) -> None:
+        """Another scene: neither what was planned nor how far the task had come fits it."""
+        self.schedule.clear()
+        if self.worker is not None:
+            self.worker.forget()
 
     def on_observation(self, message: Image) -> None:
         """Keep the newest frame and use it when the worker is free; one that is malformed counts as none."""
@@ -122,15 +140,15 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         if image is None:
             return
         received, stamp = time.monotonic(), nanoseconds(message.header.stamp)
+        if stamp < self._begun:
+            return  # of the episode before
         age = (self.get_clock().now().nanoseconds - stamp) / 1e9
         sane = 0 <= age < self.config.observation_timeout
         previous = self.frame.stamp if self.frame else None
         self.frame = Frame(image, stamp, received, received - age if sane else received)
         self.silence.reset()
         if self.lockstep and previous is not None and abs(stamp - previous) > 1.5e9 * self.spec.control_period:
-            self.schedule.clear()  # frames are missing or another episode began: what was planned does not fit
-            if self.worker is not None:
-                self.worker.forget()
+            self.forget_scene()  # frames are missing or another episode began
         self.dispatch()
 
     def dispatch(self) -> None:
@@ -247,11 +265,14 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.stats.publish(plan_stats(made, self._plan_id, goal, now))
 
     async def on_ask(self, request: AskQuestion.Request, response: AskQuestion.Response) -> AskQuestion.Response:
-        """Answer what-if questions about the newest frame; planning waits for as long as that takes."""
+        """Answer what-if questions about the newest frame; planning waits meanwhile, so one asks at a time."""
         if not self.active or self.frame is None or self.worker is None:
             response.code, response.message = ResultCode.NOT_ACTIVE, "no frame has been received yet"
             return response
-        frame = self.frame
+        if self._asking:
+            response.code, response.message = ResultCode.NOT_ACTIVE, "busy with an earlier question; ask again"
+            return response
+        frame, self._asking = self.frame, True
         try:
             questions, actions = ask_arguments(request, self.spec)
             job = self.worker.ask(frame.image, questions, actions)
@@ -261,6 +282,11 @@ class Planner(ManagedNode[PlannerNodeConfig]):
             fill_answer(response, job.result(), frame.stamp)
         except SwmError as error:
             response.code, response.message = ResultCode.BAD_ARGUMENT, str(error)
+        except Exception as error:  # whatever the model raises is the asker's to know, not the node's end
+            self.get_logger().error(f"a question failed: {error!r}")
+            response.code, response.message = ResultCode.UNKNOWN, f"{type(error).__name__}: {error}"
+        finally:
+            self._asking = False
         return response
 
 

@@ -2,7 +2,7 @@
 """The real planner node as a process, with a scripted controller in place of the world model: fast and predictable.
 
 The arm moves along y, to the side that the goal's object says; a goal about a star makes planning fail, one about
-something yellow makes it slow.
+something yellow makes it slow. The question "break?" meets a defect, "slow?" takes long.
 """
 
 import sys
@@ -61,6 +61,10 @@ class ScriptedController:
         )
 
     def ask(self, image, questions, actions):
+        if questions[0] == "break?":
+            raise RuntimeError("scripted defect")
+        if questions[0] == "slow?":
+            time.sleep(2 * SLOW)
         return np.tile(np.linspace(0, 1, len(actions) + 1, dtype=np.float32), (len(questions), 1))
 
 

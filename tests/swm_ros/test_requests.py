@@ -116,6 +116,28 @@ def test_questions_are_answered_at_every_horizon_while_planning_goes_on(line):
     assert (now.code, now.horizons) == (ResultCode.OK, 1)
 
 
+def test_a_defect_in_answering_is_told_and_the_node_goes_on(line):
+    answer = ask(line, questions=["break?"])
+    assert (answer.code, answer.message) == (ResultCode.UNKNOWN, "RuntimeError: scripted defect")
+    assert ask(line, questions=["a?"]).code == ResultCode.OK
+
+
+def test_a_question_is_refused_while_another_is_answered(line):
+    client = line.node.create_client(AskQuestion, "/swm/planner/ask")
+    assert client.wait_for_service(timeout_sec=PATIENCE)
+    first, second = (client.call_async(AskQuestion.Request(questions=["slow?"])) for _ in range(2))
+    refused = done(second)
+    assert not first.done()
+    assert refused.code == ResultCode.NOT_ACTIVE
+    assert "earlier question" in refused.message
+    begin = time.monotonic()
+    line.wait_for(qos.COMMAND_RAW, lambda c: True, begin)
+    assert not first.done(), "commands stand still while a question is answered"
+    assert done(first).code == ResultCode.OK
+    assert ask(line, questions=["a?"]).code == ResultCode.OK
+    line.node.destroy_client(client)
+
+
 @pytest.mark.parametrize(
     "request_fields",
     [

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The planner node within this process: another episode of the simulator makes it begin the task anew."""
+
+import time
+
+import numpy as np
+import pytest
+from scripted_planner import ScriptedController
+from stack_harness import PATIENCE
+from std_msgs.msg import String
+
+from swm_msgs.msg import SceneState
+from swm_ros.conversions import stamp_of
+from swm_ros.images import from_rgb
+from swm_ros.planner_node import Planner
+
+pytestmark = pytest.mark.ros
+
+
+class Counting(ScriptedController):
+    """Counts how often a task was begun."""
+
+    begun = 0
+
+    def start(self, task):
+        super().start(task)
+        self.begun += 1
+
+
+@pytest.fixture
+def controller():
+    return Counting()
+
+
+@pytest.fixture
+def planner(ros, controller):
+    node = Planner(make_controller=lambda config: controller)
+    assert node.bring_up()
+    node.goals.on_text(String(data="reach the red moon"))
+    yield node
+    node.finish()
+    node.destroy_node()
+
+
+def see(planner, stamp):
+    image = from_rgb(np.zeros((180, 320, 3), np.uint8))
+    image.header.stamp = stamp_of(stamp)
+    planner.on_observation(image)
+
+
+def scene(planner, episode, stamp):
+    message = SceneState(episode=episode)
+    message.header.stamp = stamp_of(stamp)
+    planner.on_scene(message)
+
+
+def wait_for_plan(planner):
+    end = time.monotonic() + PATIENCE
+    while planner.schedule.plan is None and time.monotonic() < end:
+        time.sleep(0.005)
+        planner.collect()
+    assert planner.schedule.plan is not None
+
+
+def test_another_episode_clears_the_plan_and_begins_the_task_anew(planner, controller):
+    now = planner.get_clock().now().nanoseconds
+    scene(planner, 1, now)
+    see(planner, now)
+    wait_for_plan(planner)
+    scene(planner, 1, now + 1)
+    assert planner.schedule.plan is not None, "the next scene of the same episode changes nothing"
+    scene(planner, 2, now + 10)
+    assert planner.schedule.plan is None
+    see(planner, now + 5)  # taken in the episode before, arrives late
+    assert planner.frame.stamp == now
+    see(planner, now + 10)
+    wait_for_plan(planner)
+    assert planner.schedule.plan.observation == now + 10
+    assert controller.begun == 2
+
+
+def test_a_plan_in_hand_for_the_episode_before_is_not_executed(planner):
+    now = planner.get_clock().now().nanoseconds
+    scene(planner, 1, now)
+    see(planner, now)
+    assert planner.worker.busy
+    scene(planner, 2, now + 10)
+    end = time.monotonic() + PATIENCE
+    while planner.worker.busy and time.monotonic() < end:
+        time.sleep(0.005)
+        planner.collect()
+    assert not planner.worker.busy
+    assert planner.schedule.plan is None
