@@ -16,6 +16,7 @@ from swm_core.models.gemma_tokens import GemmaTokens
 from swm_core.models.paligemma import PaliGemmaWorldModel
 from swm_core.models.paligemma_settings import PaliGemmaSettings
 from swm_core.planning.controller import Controller, PlannerConfig
+from swm_core.planning.gradient import GradientConfig
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
 
 LAYOUTS = ("causal_readout", "prefix_lm")
@@ -156,9 +157,8 @@ def test_action_gradients_equal_finite_differences(checkpoint: Path, picture: np
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_controller_plans_with_it(checkpoint: Path, picture: np.ndarray, layout: str) -> None:
-    controller = Controller(
-        load(checkpoint, layout), (-LIMIT, -LIMIT), (LIMIT, LIMIT), ("dx", "dy"), PlannerConfig(horizon=4, sub_chunk=2)
-    )
+    config = PlannerConfig(horizon=4, sub_chunk=2, directions=4, gradient=GradientConfig(iterations=4))
+    controller = Controller(load(checkpoint, layout), (-LIMIT, -LIMIT), (LIMIT, LIMIT), ("dx", "dy"), config)
     controller.start(Task("go", (Subgoal((WeightedQuestion(QUESTIONS[0]), WeightedQuestion(QUESTIONS[1], False))),)))
     plan = controller.plan(picture)
     assert plan.actions.shape == (4, 2)

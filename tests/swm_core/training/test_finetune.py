@@ -141,9 +141,10 @@ def test_a_run_writes_models_that_answer(config: FinetuneConfig, data: Trajector
 
 @pytest.mark.parametrize("lora", [None, ADAPTERS], ids=["full", "lora"])
 def test_a_stopped_run_ends_like_an_unbroken_one(config: FinetuneConfig, lora: LoraSettings | None) -> None:
-    whole = Finetuner(replace(config, lora=lora))
+    config = replace(config, lora=lora, steps=2, validate_every=1, validation_samples=1)
+    whole = Finetuner(config)
     whole.run()
-    parted = replace(config, lora=lora, out=config.out + "_parted")
+    parted = replace(config, out=config.out + "_parted")
     first = Finetuner(parted)
 
     class StoppedError(Exception):
@@ -160,7 +161,7 @@ def test_a_stopped_run_ends_like_an_unbroken_one(config: FinetuneConfig, lora: L
         first.run()
     second = Finetuner(parted)
     second.run()
-    assert read_columns(Path(parted.out) / "training.csv")["step"] == [1, 2, 3, 4]
+    assert read_columns(Path(parted.out) / "training.csv")["step"] == [1, 2]
     for name, value in whole.trained.items():
         torch.testing.assert_close(second.trained[name], value, rtol=1e-5, atol=1e-6, msg=name)
 
