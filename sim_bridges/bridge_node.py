@@ -32,9 +32,7 @@ from swm_ros.images import from_rgb
 from swm_ros.lifecycle import ManagedNode, run
 from swm_ros.schedule import SAFE_ACTION
 
-RESET_GAP = (
-    10.0  # s of simulated time between episodes in lockstep: no frame can be taken for the next of the one before
-)
+RESET_GAP = 10.0  # s of simulated time between episodes in lockstep: frames of two episodes are never neighbours
 REPEAT_PERIOD = 0.5  # s after which an unanswered frame is sent again in lockstep, for nodes that began later
 
 
@@ -127,12 +125,12 @@ class Bridge(ManagedNode[BridgeConfig]):
         """Reset the simulator; blocks until that is done, as nothing else may happen meanwhile.
 
         Raises:
-            SwmError: the simulator refused the episode.
+            SwmError: the simulator refused the episode; the present one goes on.
         """
         if self.simulation is None:
             raise SwmError("the bridge is not configured")
+        instant = self.simulation.reset(episode).result()  # when refused, the present episode goes on
         self._job, self._command = None, None
-        instant = self.simulation.reset(episode).result()
         self.episode, self.refused, self._failure = episode, 0, ""
         now = self.get_clock().now().nanoseconds
         self._begun = self._stamp + int(RESET_GAP * 1e9) if self.lockstep and self._stamp else now
@@ -183,12 +181,16 @@ class Bridge(ManagedNode[BridgeConfig]):
         try:
             instant = job.result()
         except Exception as error:  # whatever a simulator raises ends the episode, not the node
-            self._failure = f"{type(error).__name__}: {error}"
-            self.get_logger().error(f"the simulator failed: {self._failure}")
-            self.publish_status()
+            self.fail(f"{type(error).__name__}: {error}")
             return
         if self.active:
             self.publish(instant, self._next_stamp)
+
+    def fail(self, reason: str) -> None:
+        """End the episode, as the simulator cannot go on."""
+        self._job, self._command, self._failure = None, None, reason
+        self.get_logger().error(f"the simulator failed: {reason}")
+        self.publish_status()
 
     def repeat(self) -> None:
         """Lockstep: send an unanswered frame again."""
@@ -243,12 +245,7 @@ class Bridge(ManagedNode[BridgeConfig]):
 
     def on_goal_status(self, status: GoalStatus) -> None:
         """Check the truth of the goal that the planner accepted, unless the episode came with a task of its own."""
-        if (
-            status.state != GoalStatus.ACCEPTED
-            or self._task_from_reset
-            or self.simulation is None
-            or self.instant is None
-        ):
+        if status.state != GoalStatus.ACCEPTED or self._task_from_reset or self.simulation is None or not self.instant:
             return
         try:
             specs = parse_goal(status.task, self.episode.objects, (self.spec.effector_word,))
@@ -270,7 +267,7 @@ class Bridge(ManagedNode[BridgeConfig]):
             response.code, response.message = ResultCode.BAD_ARGUMENT, str(error)
         except Exception as error:
             response.code, response.message = ResultCode.SIMULATOR_FAILED, f"{type(error).__name__}: {error}"
-            self.get_logger().error(f"reset failed: {response.message}")
+            self.fail(response.message)
         else:
             self._task_from_reset = bool(request.task)
             response.code, response.message = ResultCode.OK, f"episode {episode.number}, seed {episode.seed}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from swm_core.environment import Environment
+from swm_core.errors import SwmError
 from swm_core.scene import SceneState
 from swm_core.tasks import TaskSpec, steps_done
 
@@ -77,7 +78,11 @@ class Simulation:
             raise
 
     def reset(self, episode: Episode) -> Future[Instant]:
-        """Begin an episode; jobs given earlier are finished first."""
+        """Begin an episode; jobs given earlier are finished first. One that is refused leaves the present one as it is.
+
+        Raises:
+            SwmError: (by the future) the environment refuses the episode.
+        """
         return self._pool.submit(self._reset, episode)
 
     def step(self, action: np.ndarray) -> Future[Instant]:
@@ -95,8 +100,15 @@ class Simulation:
 
     def _reset(self, episode: Episode) -> Instant:
         """Take the first layout of the seed in which the task's first step does not hold yet, as evaluation does."""
-        self._last, options = None, {"objects": episode.objects}
-        self._env.reset(seed=episode.seed, options=options)
+        options = {"objects": episode.objects}
+        try:
+            self._env.reset(seed=episode.seed, options=options)
+        except SwmError:
+            raise
+        except Exception:
+            self._last = None  # broken off midway: what state the simulator is in is not known
+            raise
+        self._last = None
         for _ in range(MOST_REDRAWS):
             if not steps_done(episode.specs[:1], self._env.scene()):
                 break

@@ -64,11 +64,11 @@ class LangTableEnv(gymnasium.Env):
         Raises:
             ConfigError: a block name is unknown or repeats.
         """
+        objects = validate_objects((options or {}).get("objects", self._default))  # before anything changes
         super().reset(seed=seed)
         if seed is not None or self._rng is None:
             # Bit-equal layouts need the legacy generator that the original uses.
             self._rng = np.random.RandomState(seed)
-        objects = validate_objects((options or {}).get("objects", self._default))
         if objects != self._world.objects:
             self._world.rebuild(objects)
         self._world.start(draw_layout(self._rng, len(objects)))

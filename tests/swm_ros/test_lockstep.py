@@ -130,6 +130,18 @@ def test_an_episode_that_cannot_be_is_refused_with_a_code(client, fields, code):
         client.reset(**fields)
 
 
+def test_after_a_refused_reset_the_running_episode_goes_on(client):
+    client.cancel()
+    number = client.reset(6000)
+    client.send_goal("reach the red moon")
+    client.wait(lambda: client.episode.step > 3, 20.0, "some steps")
+    response = client._call(client._reset, ResetEpisode.Request(seed=1, objects=["red elephant"]), 20.0)
+    assert (response.code, response.episode) == (ResultCode.BAD_ARGUMENT, number)
+    step = client.episode.step
+    client.wait(lambda: client.episode.step > step + 5, 20.0, "steps after the refusal")
+    assert (client.episode.episode, client.episode.state) == (number, EpisodeStatus.RUNNING)
+
+
 def test_another_set_of_objects_is_played_and_known_to_the_planner(client):
     client.cancel()
     client.reset(3, objects=["green star", "purple cube"])

@@ -94,6 +94,17 @@ def test_a_reset_in_mid_run_executes_nothing_old(sim):
     assert y[-1] > y[0]
 
 
+def test_after_a_refused_reset_the_running_episode_goes_on(sim):
+    number = reset(sim, seed=6000).episode
+    pursue(sim)
+    response = reset(sim, seed=1, objects=["red elephant"])
+    assert (response.code, response.episode) == (ResultCode.BAD_ARGUMENT, number)
+    begin = time.monotonic()
+    first = sim.wait_for(qos.SCENE_STATE, lambda s: True, begin)
+    moved = sim.wait_for(qos.SCENE_STATE, lambda s: s.step > first.step + 5 and s.effector.y > first.effector.y, begin)
+    assert moved.episode == number
+
+
 def test_the_truth_of_the_goal_is_that_of_the_accepted_goal(sim):
     reset(sim, seed=6000)
     pursue(sim, "reach the blue cube")
