@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import yaml
 from cattrs import Converter, transform_error
+from cattrs.v import format_exception
 
 from swm_core.environment import EnvironmentSpec
 from swm_core.errors import ConfigError
@@ -54,10 +55,13 @@ def planner_config(planner: str, preset: str = "default", settings: Sequence[str
             raise ConfigError(f"--set {setting!r}: {error}") from error
     try:
         return _CONVERTER.structure(data, PlannerConfig)
-    except ConfigError:
-        raise
     except Exception as error:
-        raise ConfigError(f"planner settings: {'; '.join(transform_error(error))}") from error
+        raise ConfigError(f"planner settings: {'; '.join(transform_error(error, format_exception=_reason))}") from error
+
+
+def _reason(error: BaseException, wanted: type | None) -> str:
+    """What is wrong with a value: our own words where a range is checked by the settings themselves."""
+    return str(error) if isinstance(error, ConfigError) else format_exception(error, wanted)
 
 
 class Actor(Protocol):

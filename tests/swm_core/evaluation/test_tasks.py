@@ -214,7 +214,12 @@ def test_wrong_words_are_refused(words: list[str], said: str, capsys: pytest.Cap
 
 def test_settings_build_on_a_preset() -> None:
     config = planner_config("mppi", "paper", ["planner.mppi.samples=32", "planner.speeds=[0.5, 1.0]"])
-    assert (config.planner, config.uniform, config.mppi.samples, config.speeds) == ("mppi", True, 32, (0.5, 1.0))
+    assert (config.planner, config.proposals, config.mppi.samples, config.speeds) == (
+        "mppi",
+        ("uniform",),
+        32,
+        (0.5, 1.0),
+    )
     assert config.gradient.rate == 0.02
     with pytest.raises(ConfigError, match="no group"):
         planner_config("mppi", "paper", ["planner.horizon.x=1"])
