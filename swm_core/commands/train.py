@@ -34,7 +34,9 @@ def parse_overrides(settings: tuple[str, ...]) -> dict[str, Any]:
 
 
 @click.command("train")
-@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="YAML file.")
+@click.option(
+    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="YAML file."
+)
 @click.option("--set", "settings", multiple=True, help="Replace a top-level setting: NAME=VALUE (repeatable).")
 @json_option
 def train_command(config: Path, settings: tuple[str, ...], json_file: Path | None) -> None:
