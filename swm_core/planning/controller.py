@@ -57,7 +57,7 @@ class PlannerConfig:
     proposals: tuple[str, ...] = ("previous", "named", "headings", "still")
     directions: int = field(default=8, metadata={"range": (0, 64)})
     speeds: tuple[float, ...] = (0.9,)
-    complete_above: float = field(default=0.5, metadata={"range": (0.0, 1.0)})
+    complete_above: float = field(default=0.7, metadata={"range": (0.0, 1.0)})
     complete_frames: int = field(default=2, metadata={"range": (1, 100)})
     gradient: GradientConfig = field(default_factory=GradientConfig)
     mppi: MppiConfig = field(default_factory=MppiConfig)
