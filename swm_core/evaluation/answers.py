@@ -77,7 +77,7 @@ def answer_questions(
         for (number, t), asked in _by_state(questions):
             episode, longest = data.episodes[number], max(questions[i].horizon for i in asked)
             prefix = model.read(model.observe(episode.frame(t)), [questions[i].question.text for i in asked])
-            answers = model.answer(prefix, torch.as_tensor(episode.actions[t : t + longest], dtype=torch.float32)[None])
+            answers = model.answer(prefix, torch.tensor(episode.actions[t : t + longest], dtype=torch.float32)[None])
             for row, i in enumerate(asked):
                 yes[i] = float(answers.yes[0, row, questions[i].horizon])
             bar.update(len(asked))
