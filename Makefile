@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 GOAL ?= reach the red moon
+SEED ?= 6000
 
 .PHONY: help setup demo test slow-test lint clean
 
@@ -12,7 +13,7 @@ setup: ## Make .venv with everything needed (quick when nothing changed)
 	@scripts/setup.sh
 
 demo: setup ## Run the stack: goal in by topic, arm moves; film and plot in out/demo (GOAL="push red moon to green star")
-	$(BIN)/swm-sim langtable --demo --goal "$(GOAL)" --out out/demo
+	$(BIN)/swm-sim langtable --demo --seed $(SEED) --goal "$(GOAL)" --out out/demo
 
 test: lint ## All checks: lint, types, spelling, house rules, tests
 	$(BIN)/pytest -m "not slow"

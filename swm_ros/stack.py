@@ -8,6 +8,7 @@ imported here.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,12 @@ MODES = ("realtime", "lockstep")
 LAUNCHER_PID = "SWM_LAUNCHER_PID"  # environment variable: the nodes end when that process is gone
 Value = str | int | float | bool
 # Simulations talk on this machine only, unless the user has chosen a discovery range.
-ENVIRONMENT = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+# The mathematics leaves a core to the other nodes, and its threads sleep while they wait.
+ENVIRONMENT = {
+    "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) - 1)),
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
 
 
 @dataclass(frozen=True)
