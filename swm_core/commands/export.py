@@ -20,6 +20,6 @@ def export_command(model: Path, out: Path, json_file: Path | None) -> None:
 
     _, notes = read_config(model)
     save_model(out, load_model(model), notes, half=True)
-    result = {"model": str(out), "weights_hash": weights_hash(out), "bytes": (out / WEIGHTS).stat().st_size}
-    click.echo(f"{out}: {result['bytes'] / 1e6:.1f} MB, hash {result['weights_hash']}")
-    write_json(json_file, result)
+    size, digest = (out / WEIGHTS).stat().st_size, weights_hash(out)
+    click.echo(f"{out}: {size / 1e6:.1f} MB, hash {digest}")
+    write_json(json_file, {"model": str(out), "weights_hash": digest, "bytes": size})
