@@ -58,7 +58,7 @@ def test_check_5_peg(stage: World) -> None:
     assert not misses(appearance.peg(stage))
 
 
-@pytest.mark.xfail(reason="3 of 17 pushes end up to 1.3 mm outside the tolerance of 4 mm; see the fidelity table")
+@pytest.mark.xfail(reason="three pushes end up to 1.3 mm outside the tolerance of 4 mm; see the fidelity table")
 def test_check_6_straight_pushes(stage: World) -> None:
     assert not misses(motion.straight_pushes(stage))
 
