@@ -154,9 +154,14 @@ def moving(command) -> bool:
 
 
 def pursue(probe, text="reach the red moon"):
-    """Send a goal and wait until the robot moves for it."""
-    begin = time.monotonic()
-    probe.text.publish(String(data=text))
+    """Send a goal and wait until the robot moves for it; sent again where a new planner had not been discovered yet."""
+    begin, sent = time.monotonic(), float("-inf")
+    while not any(s.state == GoalStatus.ACCEPTED for s in probe.since(qos.GOAL_STATUS, begin)):
+        assert time.monotonic() < begin + 60.0, f"{text!r} is not accepted"
+        if time.monotonic() > sent + 5.0:
+            probe.text.publish(String(data=text))
+            sent = time.monotonic()
+        time.sleep(0.02)
     accepted = probe.wait_for(qos.GOAL_STATUS, lambda s: s.state == GoalStatus.ACCEPTED, begin)
     probe.wait_for(qos.COMMAND_SAFE, lambda c: moving(c) and c.epoch == accepted.epoch, begin)
     return accepted
