@@ -107,6 +107,6 @@ def expert(env: LangTableEnv, episodes: int = 20) -> list[Measurement]:
         done.append(behaviour.done)
     return [
         between(9, "push expert, success within 120 steps", np.mean(done), 0.9, 1.0),
-        between(9, "push expert, median steps", np.median(lengths), 40, 90),
+        between(9, "push expert, median steps", np.median(lengths), 50, 90),
         near(9, "push expert, mean action, mm", 1e3 * np.mean(sizes), 11, 3),
     ]
