@@ -4,19 +4,13 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -25,7 +19,8 @@ from tqdm import tqdm
 from swm_core.data.collection import CollectionSettings, EpisodeJob, run_episode
 from swm_core.data.storage import TEMPORARY_SUFFIX, episode_path, open_parquet, remove_partial, write_episode
 from swm_core.environment import Environment, EnvironmentEntry, load_environment
-from swm_core.errors import BridgeError, ConfigError, DataError
+from swm_core.errors import ConfigError, DataError
+from swm_core.processes import run_jobs
 
 SETTINGS_FILE = "collection.json"
 DISCARDED_SUFFIX = ".discarded"  # stands for an episode that failed and was not kept, so that it is not tried again
@@ -106,7 +101,12 @@ class _Worker:
     entry: EnvironmentEntry
     env: Environment | None = None
 
-    def collect(self, job: EpisodeJob) -> Outcome:
+    @classmethod
+    def begin(cls, settings: CollectionSettings, folder: Path, keep_failures: bool, commit: str) -> _Worker:
+        """A worker of this process."""
+        return cls(settings, folder, keep_failures, commit, load_environment(settings.environment))
+
+    def __call__(self, job: EpisodeJob) -> Outcome:
         """Make and store one episode."""
         if self.env is None:
             self.env = self.entry.make(images=False)
@@ -121,76 +121,20 @@ class _Worker:
         return Outcome(job.behaviour, success, kept, len(episode), sum(image is not None for image in episode.images))
 
 
-_worker: _Worker | None = None  # one per process of the pool
-
-
-def _end_with_parent() -> None:
-    """End this process as soon as its parent is gone, however it went."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _start_worker(settings: CollectionSettings, folder: Path, keep_failures: bool, commit: str) -> None:
-    """Begin a pool process; Ctrl-C is the parent's business: it lets running episodes finish."""
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker = _Worker(settings, folder, keep_failures, commit, load_environment(settings.environment))
-
-
-def _collect_in_worker(job: EpisodeJob) -> Outcome:
-    """Pool task."""
-    if _worker is None:
-        raise BridgeError("a collection process was not started by collect()")
-    return _worker.collect(job)
-
-
-@contextmanager
-def _single_threaded_children() -> Iterator[None]:
-    """Processes started inside use one thread each: the parallelism is over episodes."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _outcomes(
     settings: CollectionSettings, folder: Path, keep_failures: bool, jobs: Sequence[EpisodeJob], workers: int
 ) -> Iterator[Outcome]:
     """Outcomes as episodes finish; `workers` 0 collects in this process."""
-    commit = code_version()
-    if not workers:
-        worker = _Worker(settings, folder, keep_failures, commit, load_environment(settings.environment))
-        try:
-            yield from map(worker.collect, jobs)
-        finally:
-            if worker.env is not None:
-                worker.env.close()
+    prepare = partial(_Worker.begin, settings, folder, keep_failures, code_version())
+    if workers:
+        yield from run_jobs(prepare, jobs, workers)
         return
-    pool = ProcessPoolExecutor(
-        min(workers, len(jobs)),
-        multiprocessing.get_context("spawn"),
-        _start_worker,
-        (settings, folder, keep_failures, commit),
-    )
+    worker = prepare()
     try:
-        with _single_threaded_children():
-            running: list[Future[Outcome]] = [pool.submit(_collect_in_worker, job) for job in jobs]
-        for future in as_completed(running):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise BridgeError(f"a process died; what is finished is kept, run again to go on ({error})") from error
+        yield from map(worker, jobs)
     finally:
-        pool.shutdown(cancel_futures=True)
+        if worker.env is not None:
+            worker.env.close()
 
 
 def _claim(folder: Path, settings: CollectionSettings) -> None:

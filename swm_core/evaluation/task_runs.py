@@ -16,9 +16,9 @@ from swm_core.data.collecting import code_version
 from swm_core.environment import load_environment
 from swm_core.errors import ConfigError, DataError
 from swm_core.evaluation.planners import make_actor
-from swm_core.evaluation.pool import run_jobs
 from swm_core.evaluation.tasks import EpisodeRecord, TaskEvaluation, run_episode
 from swm_core.evaluation.videos import EpisodeFilm
+from swm_core.processes import run_jobs
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,8 @@ def evaluate_task(
     )
     records = {seed: finished[seed] for seed in seeds if seed in finished}
     with tqdm(total=len(seeds), initial=len(records), unit="episode", disable=not options.progress) as bar:
-        for record in _keep(options.log, evaluation, run_jobs(prepare, left, options.workers)):
+        workers = options.workers if options.workers > 1 else 0  # one worker would only leave this process idle
+        for record in _keep(options.log, evaluation, run_jobs(prepare, left, workers)):
             records[record.seed] = record
             bar.set_postfix(success=f"{sum(r.success for r in records.values())}/{len(records)}")
             bar.update()

@@ -30,13 +30,10 @@ def _end_with_parent() -> None:
 
 
 def _start(prepare: Callable[[], Callable[[Any], Any]]) -> None:
-    """Begin a pool process: one thread for the mathematics; Ctrl-C is the parent's business."""
+    """Begin a pool process; Ctrl-C is the parent's business: it lets running jobs finish."""
     global _work
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    import torch
-
-    torch.set_num_threads(1)
     _work = prepare()
 
 
@@ -68,14 +65,14 @@ def run_jobs(prepare: Callable[[], Callable[[Job], Result]], jobs: Sequence[Job]
     Args:
         prepare: called once in every process, returns what does a job; must be picklable when there are workers.
         jobs: what to do.
-        workers: processes; 0 or 1 for this one, with its own number of threads.
+        workers: processes, of one thread each; 0 for this one, with its own number of threads.
 
     Raises:
         BridgeError: a process died.
     """
     if not jobs:
         return
-    if workers <= 1:
+    if not workers:
         yield from map(prepare(), jobs)
         return
     context = multiprocessing.get_context("spawn")
