@@ -10,17 +10,15 @@ from typing import Any, Protocol
 
 import numpy as np
 import yaml
-from cattrs import Converter, transform_error
-from cattrs.v import format_exception
 
 from swm_core.environment import EnvironmentSpec
 from swm_core.errors import ConfigError
 from swm_core.planning.controller import PAPER_LANGTABLE, PLANNERS, Controller, PlannerConfig
+from swm_core.settings import structured
 from swm_core.tasks.task import Task
 
 PRESETS = {"default": PlannerConfig(), "paper": PAPER_LANGTABLE}
 WITHOUT_MODEL = ("none", "random")
-_CONVERTER = Converter(forbid_extra_keys=True)
 
 
 def planner_config(planner: str, preset: str = "default", settings: Sequence[str] = ()) -> PlannerConfig:
@@ -53,15 +51,7 @@ def planner_config(planner: str, preset: str = "default", settings: Sequence[str
             place[names[-1]] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {setting!r}: {error}") from error
-    try:
-        return _CONVERTER.structure(data, PlannerConfig)
-    except Exception as error:
-        raise ConfigError(f"planner settings: {'; '.join(transform_error(error, format_exception=_reason))}") from error
-
-
-def _reason(error: BaseException, wanted: type | None) -> str:
-    """What is wrong with a value: our own words where a range is checked by the settings themselves."""
-    return str(error) if isinstance(error, ConfigError) else format_exception(error, wanted)
+    return structured(data, PlannerConfig, "planner settings")
 
 
 class Actor(Protocol):

@@ -5,17 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from cattrs import Converter, transform_error
-from cattrs.v import format_exception
 
 from swm_core.data.saqa import SaqaSettings
 from swm_core.errors import ConfigError
-
-_CONVERTER = Converter(forbid_extra_keys=True)
-Settings = TypeVar("Settings")
+from swm_core.settings import Settings, structured
 
 
 @dataclass(frozen=True)
@@ -114,17 +110,7 @@ def read_settings(path: Path, kind: type[Settings], overrides: dict[str, Any] | 
         raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold a mapping of settings")
-    try:
-        return _CONVERTER.structure({**data, **(overrides or {})}, kind)
-    except ConfigError:
-        raise
-    except Exception as error:
-        raise ConfigError(f"{path}: {'; '.join(transform_error(error, format_exception=_reason))}") from error
-
-
-def _reason(error: BaseException, kind: type | None) -> str:
-    """What to say of one wrong value: our own checks speak for themselves."""
-    return str(error) if isinstance(error, ConfigError) else format_exception(error, kind)
+    return structured({**data, **(overrides or {})}, kind, str(path))
 
 
 def load_config(path: Path, overrides: dict[str, Any] | None = None) -> TrainingConfig:
