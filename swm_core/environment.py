@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from swm_core.scene import SceneState
 from swm_core.tasks.questions import LocateType, QuestionType
 
 ENTRY_POINT_GROUP = "semworld.environments"
+AXES = {"dx": 0, "dy": 1, "dz": 2}  # action dimensions of these names move the effector along that world axis
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ class EnvironmentSpec:
     def action_dim(self) -> int:
         """Number of action dimensions."""
         return len(self.action_names)
+
+
+def action_axes(action_names: Iterable[str]) -> tuple[int, ...]:
+    """Per action dimension, the world axis (0, 1, 2) that it moves the effector along, or -1 for none."""
+    return tuple(AXES.get(name, -1) for name in action_names)
 
 
 class Environment(Protocol):

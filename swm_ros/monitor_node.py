@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
-from swm_core.environment import load_environment
+from swm_core.environment import AXES, load_environment
 from swm_msgs.msg import GoalStatus, Plan
 from swm_ros import qos
 from swm_ros.drawing import Overlay, annotate, colour_of
@@ -23,7 +23,6 @@ from swm_ros.images import Reader, from_rgb
 from swm_ros.lifecycle import ManagedNode, run
 
 LIFETIME = Duration(nanosec=500_000_000)  # markers of a plan that is not renewed vanish
-AXES = ("dx", "dy", "dz")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def candidate_paths(plan: Plan, action_names: tuple[str, ...]) -> np.ndarray:
     """
     actions = np.asarray(plan.candidates, np.float64).reshape(plan.candidate_count, plan.horizon, plan.action_dim)
     moves = np.zeros((plan.candidate_count, plan.horizon + 1, 3))
-    for axis, name in enumerate(AXES):
+    for name, axis in AXES.items():
         if name in action_names:
             moves[:, 1:, axis] = actions[:, :, action_names.index(name)]
     start = plan.path[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +131,27 @@ class Trajectories:
             t = np.flatnonzero(episode.framed[: max(len(episode) + 1 - least, 0)])
             rows.append(np.stack([np.full_like(t, number), t], -1))
         return np.concatenate(rows).astype(np.int64)
+
+
+def load_split(
+    folders: Iterable[str], validation_every: int, spec: EnvironmentSpec
+) -> tuple[Trajectories, Trajectories]:
+    """Episodes for training and for validation, by environment seed, so that no layout is in both.
+
+    Args:
+        folders: data sets.
+        validation_every: seeds that are multiples of this are for validation.
+        spec: the environment's; symmetry is a fact of the world, not of the recording.
+
+    Raises:
+        DataError: one of the two is empty, or a file is damaged.
+    """
+    files = [file for folder in folders for file in list_episodes(Path(folder))]
+    held = [file.metadata.seed % validation_every == 0 for file in files]
+    parts = [[f for f, h in zip(files, held, strict=True) if h is wanted] for wanted in (False, True)]
+    if not all(parts):
+        raise DataError(f"no episodes for {'training' if parts[1] else 'validation'} in {', '.join(folders)}")
+    training, validation = (Trajectories(part) for part in parts)
+    for part in (training, validation):
+        part.spec = replace(part.spec, mirror_symmetric=spec.mirror_symmetric)
+    return training, validation

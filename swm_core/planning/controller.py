@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from swm_core.environment import load_environment
+from swm_core.environment import action_axes, load_environment
 from swm_core.errors import ConfigError, ModelError, PlanningError
 from swm_core.models.grounded import GroundedModel
 from swm_core.models.interface import WorldModel
@@ -27,7 +27,6 @@ from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
 
 PLANNERS = ("gradient", "mppi", "none", "random")
 PROPOSALS = ("previous", "named", "headings", "still", "uniform")
-AXES = {"dx": 0, "dy": 1, "dz": 2}
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class Controller:
             raise ConfigError(f"the model takes actions of {model.action_dim} dimensions, the bounds have {len(low)}")
         self.model, self.config, self.seed = model, config, seed
         self.low, self.high = torch.tensor(low, dtype=torch.float32), torch.tensor(high, dtype=torch.float32)
-        self.axes = tuple(AXES.get(name, -1) for name in action_names)
+        self.axes = action_axes(action_names)
         self._random = torch.Generator().manual_seed(seed)
         self._task: Task | None = None
         self._previous: Tensor | None = None

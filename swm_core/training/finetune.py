@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,9 @@ from tqdm import tqdm
 
 from swm_core.data.questioning import QuestionCatalogue
 from swm_core.data.saqa import HORIZON, Sample, SaqaDataset, SaqaSettings
-from swm_core.data.storage import list_episodes
-from swm_core.data.trajectories import Trajectories
+from swm_core.data.trajectories import load_split
 from swm_core.environment import EnvironmentSpec, load_environment
-from swm_core.errors import ConfigError, DataError
+from swm_core.errors import ConfigError
 from swm_core.models.lora import add_lora, lora_parameters
 from swm_core.models.paligemma import PaliGemmaWorldModel
 from swm_core.models.paligemma_files import save_paligemma
@@ -126,14 +125,7 @@ class Finetuner:
         self.accelerator.gradient_accumulation_steps = self.accumulate
         torch.manual_seed(config.seed)
         entry = load_environment(config.environment)
-        files = [file for folder in config.data for file in list_episodes(Path(folder))]
-        split = [f.metadata.seed % config.validation_every == 0 for f in files]
-        parts = [[f for f, held in zip(files, split, strict=True) if held is wanted] for wanted in (False, True)]
-        if not all(parts):
-            raise DataError(f"no episodes for {'training' if parts[1] else 'validation'} in {', '.join(config.data)}")
-        self.training, self.validation = (Trajectories(part) for part in parts)
-        for part in (self.training, self.validation):  # symmetry is a fact of the world, not of the recording
-            part.spec = replace(part.spec, mirror_symmetric=entry.spec.mirror_symmetric)
+        self.training, self.validation = load_split(config.data, config.validation_every, entry.spec)
         self.catalogue = QuestionCatalogue(entry.questions, None, entry.effector_words)
         settings = settings_for(self.training.spec, config.layout)
         self.model = PaliGemmaWorldModel.load(config.base, config.revision or None, settings)

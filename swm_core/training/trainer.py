@@ -8,7 +8,7 @@ import json
 import math
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -19,10 +19,8 @@ from tqdm import tqdm
 from swm_core.data.batches import collate_samples
 from swm_core.data.questioning import QuestionCatalogue
 from swm_core.data.saqa import SaqaDataset, SaqaSettings
-from swm_core.data.storage import list_episodes
-from swm_core.data.trajectories import Trajectories
-from swm_core.environment import EnvironmentSpec, load_environment
-from swm_core.errors import DataError
+from swm_core.data.trajectories import load_split
+from swm_core.environment import EnvironmentSpec, action_axes, load_environment
 from swm_core.models.compact import CompactConfig, CompactWorldModel
 from swm_core.models.weights import load_model, save_model
 from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
@@ -30,8 +28,6 @@ from swm_core.training.config import ModelSettings, TrainingConfig
 from swm_core.training.curves import draw_curves
 from swm_core.training.losses import answer_loss, grounding_loss, position_loss
 from swm_core.training.measures import to_inputs, validate
-
-AXES = {"dx": 0, "dy": 1, "dz": 2}
 
 
 def compact_config(
@@ -45,7 +41,7 @@ def compact_config(
         effector_words=effector_words,
         camera=spec.camera,
         action_scale=scale,
-        action_axes=tuple(AXES.get(name, -1) for name in spec.action_names),
+        action_axes=action_axes(spec.action_names),
         origin=((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2),
         table_height=spec.table_height,
         **asdict(sizes),
@@ -88,14 +84,7 @@ class Trainer:
         self.bfloat16 = half
         torch.manual_seed(config.seed)
         entry = load_environment(config.environment)
-        files = [file for folder in config.data for file in list_episodes(Path(folder))]
-        split = [f.metadata.seed % config.validation_every == 0 for f in files]
-        parts = [[f for f, held in zip(files, split, strict=True) if held is wanted] for wanted in (False, True)]
-        if not all(parts):
-            raise DataError(f"no episodes for {'training' if parts[1] else 'validation'} in {', '.join(config.data)}")
-        self.training, self.validation = (Trajectories(part) for part in parts)
-        for part in (self.training, self.validation):  # symmetry is a fact of the world, not of the recording
-            part.spec = replace(part.spec, mirror_symmetric=entry.spec.mirror_symmetric)
+        self.training, self.validation = load_split(config.data, config.validation_every, entry.spec)
         if config.start_from:
             self.model = load_model(Path(config.start_from)).requires_grad_(True)
         else:
