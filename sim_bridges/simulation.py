@@ -11,10 +11,9 @@ import numpy as np
 
 from swm_core.environment import Environment
 from swm_core.errors import SwmError
+from swm_core.layouts import pass_over_solved
 from swm_core.scene import SceneState
 from swm_core.tasks import TaskSpec, steps_done
-
-MOST_REDRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -100,19 +99,15 @@ class Simulation:
 
     def _reset(self, episode: Episode) -> Instant:
         """Take the first layout of the seed in which the task's first step does not hold yet, as evaluation does."""
-        options = {"objects": episode.objects}
         try:
-            self._env.reset(seed=episode.seed, options=options)
+            self._env.reset(seed=episode.seed, options={"objects": episode.objects})
         except SwmError:
             raise
         except Exception:
             self._last = None  # broken off midway: what state the simulator is in is not known
             raise
         self._last = None
-        for _ in range(MOST_REDRAWS):
-            if not steps_done(episode.specs[:1], self._env.scene()):
-                break
-            self._env.reset(options=options)
+        pass_over_solved(self._env, episode.objects, episode.specs)
         return self._observe(episode, 0, 0, None)
 
     def _step(self, action: np.ndarray) -> Instant:

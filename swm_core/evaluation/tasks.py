@@ -25,12 +25,12 @@ import numpy as np
 from swm_core.environment import Environment, EnvironmentEntry
 from swm_core.errors import ConfigError, GoalError
 from swm_core.evaluation.planners import Actor, Chosen
+from swm_core.layouts import MOST_REDRAWS, pass_over_solved
 from swm_core.planning.controller import PlannerConfig
 from swm_core.tasks.goal_text import parse_goal
 from swm_core.tasks.library import PUSH, REACH, SEPARATE, TaskSpec, build_task, steps_done
 
 TASK_NAMES = (REACH, PUSH, SEPARATE)
-MOST_REDRAWS = 1000
 
 Watch = Callable[[np.ndarray, Chosen, int], None]  # frame, what was chosen last, actions taken since then
 
@@ -131,12 +131,10 @@ def draw_start(env: Environment, objects: tuple[str, ...], steps: Sequence[TaskS
         ConfigError: it holds in every one of many layouts.
         SceneError: a block of the task is not on the table.
     """
-    options = {"objects": objects}
-    env.reset(seed=seed, options=options)
-    for redraws in range(MOST_REDRAWS):
-        if not steps_done(steps, env.scene()):
-            return redraws
-        env.reset(options=options)
+    env.reset(seed=seed, options={"objects": objects})
+    redraws = pass_over_solved(env, objects, steps)
+    if redraws is not None:
+        return redraws
     raise ConfigError(f"'{steps[0]}' holds at the start in each of {MOST_REDRAWS} layouts of seed {seed}")
 
 
