@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from sim_bridges.langtable.pushing import SUBGOAL_GAP, Pusher, Walker, clip_action, near_speed, toward
@@ -16,7 +18,7 @@ SEPARATE_NEIGHBOUR = 0.08  # m; blocks nearer than this are what a block is to b
 SEPARATE_DISTANCE = 0.1  # m to the nearest of them at which it is separate (paper, Sec. 5)
 
 
-class Expert:
+class Expert(ABC):
     """What the experts share: a goal drawn or given, a flag that latches when it is reached, zero actions after."""
 
     def __init__(self) -> None:
@@ -47,18 +49,21 @@ class Expert:
         return self._done
 
     @property
+    @abstractmethod
     def description(self) -> str:
         """The goal in words."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _begin(self, scene: SceneState, rng: np.random.Generator) -> None:
-        raise NotImplementedError
+        """Take or draw the goal for an episode that begins with this scene."""
 
+    @abstractmethod
     def _reached(self, scene: SceneState) -> bool:
-        raise NotImplementedError
+        """Whether the goal holds."""
 
+    @abstractmethod
     def _act(self, scene: SceneState) -> np.ndarray:
-        raise NotImplementedError
+        """(2,) action in m towards the goal, not clipped yet."""
 
 
 class PushExpert(Expert):
