@@ -21,7 +21,7 @@ from swm_core.models.vision import FINE_STRIDE, TOKEN_STRIDE, VisionEncoder, cel
 LAYOUTS = ("causal_readout", "prefix_lm")
 LENGTH_UNIT = 0.1  # m; positions inside the network are in this unit
 WAVELENGTHS = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)  # m, of the position features
-LARGEST = {"width": 4096, "layers": 64, "heads": 64, "fine_width": 4096, "horizon": 1000}
+LARGEST = {"width": 4096, "layers": 64, "action_layers": 64, "heads": 64, "fine_width": 4096, "horizon": 1000}
 MENTIONS = 3  # what a question's words may point at: the effector, then up to two objects
 
 
@@ -38,7 +38,9 @@ class CompactConfig:
         origin: (3,) centre of the workspace, world frame, m.
         table_height: height of the plane that objects stand on, world frame, m.
         width: token width.
-        layers: transformer blocks.
+        layers: transformer blocks of the image's and the question's tokens.
+        action_layers: how many of them, the last ones, action tokens run through; each costs time in every iteration
+            of a plan, the others once per frame.
         heads: attention heads.
         fine_width: channels of the fine feature map.
         horizon: largest number of actions.
@@ -51,9 +53,10 @@ class CompactConfig:
     action_axes: tuple[int, ...]
     origin: tuple[float, float, float]
     table_height: float = 0.0
-    width: int = 256
+    width: int = 192
     layers: int = 4
-    heads: int = 4
+    action_layers: int = 2
+    heads: int = 6
     fine_width: int = 128
     horizon: int = 20
 
@@ -68,6 +71,8 @@ class CompactConfig:
         for name, size in sizes.items():  # before anything is allocated for them
             if not 1 <= size <= LARGEST.get(name, 10_000):
                 raise ConfigError(f"{name} of size {size}: allowed are 1 to {LARGEST.get(name, 10_000)}")
+        if self.action_layers > self.layers:
+            raise ConfigError(f"action_layers {self.action_layers} of {self.layers} layers")
         if self.width % self.heads or self.fine_width % 8:
             raise ConfigError(
                 f"width {self.width} must divide by heads {self.heads}, fine_width {self.fine_width} by 8"
@@ -81,6 +86,18 @@ def single(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
+def position_differences() -> Tensor:
+    """(6 * MENTIONS, 9 * MENTIONS) matrix from positions then and now to shifts, gaps then and gaps now.
+
+    A gap is between a mentioned thing and the one before it, the first following the last.
+    """
+    same = torch.eye(MENTIONS)
+    gap = same - same.roll(1, 0)  # column j: thing j less thing j - 1
+    nothing = torch.zeros(MENTIONS, MENTIONS)
+    blocks = torch.cat([torch.cat([same, gap, nothing], 1), torch.cat([-same, nothing, gap], 1)])
+    return torch.kron(blocks, torch.eye(3))
+
+
 @dataclass(frozen=True)
 class ImageContext:
     """What is kept of a batch of B frames: keys for finding words, values to pool, keys and values per block."""
@@ -88,14 +105,14 @@ class ImageContext:
     keys: Tensor  # (B, cells, key width)
     values: Tensor  # (B, cells, width)
     points: Tensor  # (B, cells, 3) world points, in LENGTH_UNIT about the origin
-    past: tuple[Piece, ...]
+    past: Piece
 
 
 @dataclass(frozen=True)
 class Prefix:
     """Image and Q = B * K questions, ready for actions: cached keys and values, and where the mentioned things are."""
 
-    past: tuple[Piece, ...]  # the image (batch B), the questions (batch Q)
+    past: Piece  # of the image and the questions
     now: Tensor  # (Q, MENTIONS, 3) positions at present, LENGTH_UNIT about the origin
     mentioned: Tensor  # (Q, MENTIONS) bool
     cells: Tensor  # (Q, MENTIONS, cells) logits of the word-to-cell match
@@ -132,19 +149,27 @@ class CompactWorldModel(nn.Module):
         self.offset = nn.Linear(config.fine_width, 3)
         fourier = 3 * (1 + 2 * len(WAVELENGTHS))
         self.place = nn.Linear(fourier, width)
-        self.effector_place = nn.Linear(fourier, width)
         dims = len(config.action_scale)
-        self.action = nn.Sequential(nn.Linear(2 * dims, width), nn.GELU(approximate="tanh"), nn.Linear(width, width))
+        self.action = nn.Sequential(nn.Linear(2 * dims + fourier, width), nn.SiLU(), nn.Linear(width, width))
         self.time = nn.Parameter(torch.randn(config.horizon + 1, width) * 0.02)
         self.readout = nn.Parameter(torch.randn(width) * 0.02)  # the token that answers in prefix_lm
         self.transformer = Transformer(width, config.layers, config.heads)
         self.motion = nn.Linear(width, 3 * MENTIONS)
-        self.answer = nn.Sequential(nn.Linear(width + 36, 128), nn.GELU(approximate="tanh"), nn.Linear(128, 1))
+        positions, pairs = 2 * 3 * MENTIONS, 2 * MENTIONS
+        self.answer = nn.Sequential(
+            nn.Linear(width + positions + 3 * pairs + 3 * MENTIONS + pairs, 128),
+            nn.SiLU(),
+            nn.Linear(128, 1),
+        )
+        self.differences: Tensor
+        self.register_buffer("differences", position_differences(), persistent=False)
         points = cell_points(config.camera, FINE_STRIDE, config.table_height)
         self.register_buffer("cell_points", (points - torch.tensor(config.origin)) / LENGTH_UNIT, persistent=False)
         self.cell_points: Tensor
         self.action_scale: Tensor
         self.steer: Tensor
+        self.wave_rates: Tensor
+        self.register_buffer("wave_rates", 2 * torch.pi * LENGTH_UNIT / torch.tensor(WAVELENGTHS), persistent=False)
         self.register_buffer("action_scale", torch.tensor(config.action_scale), persistent=False)
         steer = torch.zeros(dims, 3)
         for i, axis in enumerate(config.action_axes):
@@ -154,6 +179,11 @@ class CompactWorldModel(nn.Module):
         nn.init.zeros_(self.motion.weight)
         nn.init.zeros_(self.motion.bias)
 
+    @property
+    def first_action_layer(self) -> int:
+        """The block that action tokens enter at."""
+        return self.config.layers - self.config.action_layers
+
     # Geometry -------------------------------------------------------------------------------------------------------
 
     def to_world(self, points: Tensor) -> Tensor:
@@ -162,8 +192,7 @@ class CompactWorldModel(nn.Module):
 
     def waves(self, points: Tensor) -> Tensor:
         """(..., 3) positions to (..., F) smooth features of several wavelengths."""
-        rates = [2 * torch.pi * LENGTH_UNIT / w for w in WAVELENGTHS]
-        angles = torch.cat([points * r for r in rates], -1)
+        angles = (points.unsqueeze(-1) * self.wave_rates).flatten(-2)
         return torch.cat([points, angles.sin(), angles.cos()], -1)
 
     # Prefix: image and questions --------------------------------------------------------------------------------------
@@ -174,16 +203,24 @@ class CompactWorldModel(nn.Module):
         Args:
             images: (B, 3, H, W) float in [0, 1].
         """
-        fine, tokens = self.vision(images)
-        _, piece = self.transformer(tokens + self.image_place)
-        points = self.cell_points + single(self.offset(fine))
-        return ImageContext(self.find(fine), self.value(fine), points, (piece,))
+        *cells, tokens = self.look(images)
+        return ImageContext(*cells, self.transformer.piece(tokens))
 
-    def ground(self, image: ImageContext, ids: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(B, 3, H, W) frames to keys, values and points of the cells as in `ImageContext`, and image tokens."""
+        fine, tokens = self.vision(images)
+        points = self.cell_points + single(self.offset(fine))
+        return self.find(fine), self.value(fine), points, tokens + self.image_place
+
+    def ground(
+        self, keys: Tensor, values: Tensor, points: Tensor, ids: Tensor, mentions: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Embed words, and let the words that name things know where those are.
 
         Args:
-            image: context of B frames.
+            keys: (B, cells, key width) of B frames.
+            values: (B, cells, width).
+            points: (B, cells, 3).
             ids: (B * K, L) word numbers, the effector's token first.
             mentions: (B * K, MENTIONS) places of the naming words; -1 where there is none.
 
@@ -197,13 +234,13 @@ class CompactWorldModel(nn.Module):
         mentioned = mentions >= 0
         at = mentions.clamp(min=0)
         rows = torch.arange(questions, device=ids.device).unsqueeze(1)
-        frames = image.keys.shape[0]
+        frames = keys.shape[0]
         asked = query[rows, at].view(frames, -1, query.shape[-1])  # (B, K * MENTIONS, key width)
-        cells = single(asked @ image.keys.transpose(1, 2)) * query.shape[-1] ** -0.5  # (B, K * MENTIONS, cells)
+        cells = single(asked @ keys.transpose(1, 2)) * query.shape[-1] ** -0.5  # (B, K * MENTIONS, cells)
         share = cells.softmax(-1)
         with torch.autocast(ids.device.type, enabled=False):  # a millimetre is less than bfloat16 can tell
-            now = (share @ image.points).view(questions, MENTIONS, 3)
-        found = (share.to(image.values.dtype) @ image.values).view(questions, MENTIONS, -1) + self.place(
+            now = (share @ points).view(questions, MENTIONS, 3)
+        found = (share.to(values.dtype) @ values).view(questions, MENTIONS, -1) + self.place(
             self.waves(now)
         )
         tokens = words + self.word_place[:length]
@@ -219,10 +256,8 @@ class CompactWorldModel(nn.Module):
             mentions: (B, K, 2) places of the naming words in `ids`; -1 where there is none.
         """
         ids, mentions = self.with_effector(ids, mentions)
-        tokens, now, mentioned, cells = self.ground(image, ids, mentions)
-        seen = ids > 0
-        _, piece = self.transformer(tokens, image.past, ~seen[:, None, None], seen)
-        return Prefix((*image.past, piece), now, mentioned, cells)
+        tokens, now, mentioned, cells = self.ground(image.keys, image.values, image.points, ids, mentions)
+        return Prefix(self.transformer.piece(tokens, image.past, ids > 0), now, mentioned, cells)
 
     def with_effector(self, ids: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K, L), (B, K, 2) to (B * K, L + 1), (B * K, MENTIONS): the effector's token leads every question."""
@@ -246,8 +281,8 @@ class CompactWorldModel(nn.Module):
         total = scaled.cumsum(-2)
         with torch.autocast(actions.device.type, enabled=False):
             path = effector[:, None, None] + total @ self.steer
-        features = torch.cat([scaled, total / 4.0], -1)
-        return self.action(features) + self.effector_place(self.waves(path)) + self.time[: scaled.shape[-2]], path
+        features = torch.cat([scaled, total / 4.0, self.waves(path)], -1)
+        return self.action(features) + self.time[: scaled.shape[-2]], path
 
     def read(self, prefix: Prefix, actions: Tensor) -> Readout:
         """Answers after every prefix of the actions, from one pass over the action tokens.
@@ -259,8 +294,8 @@ class CompactWorldModel(nn.Module):
         questions, candidates, length = prefix.now.shape[0], actions.shape[1], actions.shape[2] + 1
         actions = actions.expand(questions, -1, -1, -1)
         tokens, path = self.action_tokens(actions, prefix.now[:, 0])
-        future = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)
-        out, _ = self.transformer(tokens.flatten(0, 1), prefix.past, future)
+        until_now = torch.ones(length, length, dtype=torch.bool, device=tokens.device).tril()
+        out = self.transformer(tokens.flatten(0, 1), prefix.past, until_now, self.first_action_layer)
         return self.heads(out.unflatten(0, (questions, candidates)), prefix.now, prefix.mentioned, path)
 
     def heads(self, out: Tensor, now: Tensor, mentioned: Tensor, path: Tensor) -> Readout:
@@ -274,17 +309,14 @@ class CompactWorldModel(nn.Module):
         """
         known = mentioned[:, None, None, :, None]
         moved = single(self.motion(out)).unflatten(-1, (MENTIONS, 3))
-        start = now[:, None, None].expand(*out.shape[:3], -1, -1)
-        base = torch.cat([single(path.unsqueeze(-2)), start[..., 1:, :]], -2)
-        then = (base + moved) * known
-        shift = then - start
-        gaps = then - then.roll(1, -2)
-        before = start - start.roll(1, -2)
-        distances = torch.cat([(g.square().sum(-1) + 1e-4).sqrt() for g in (gaps, before)], -1)
-        known_flags = known[..., 0].expand(*out.shape[:3], -1)
-        features = [out, then.flatten(-2), shift.flatten(-2), gaps.flatten(-2), distances, known_flags]
-        logits = self.answer(torch.cat([f.to(out.dtype) for f in features], -1)).squeeze(-1)
-        return Readout(single(logits), self.to_world(then))
+        start = now[:, None, None].expand_as(moved)
+        then = (torch.cat([path.unsqueeze(-2), start[..., 1:, :]], -2) + moved) * known
+        positions = torch.cat([then, start], -2).flatten(-2)
+        differences = positions @ self.differences
+        gaps = differences[..., 3 * MENTIONS :].unflatten(-1, (-1, 3))
+        distances = (gaps.square().sum(-1) + 1e-4).sqrt()
+        features = torch.cat([out, positions.to(out.dtype), differences.to(out.dtype), distances.to(out.dtype)], -1)
+        return Readout(single(self.answer(features).squeeze(-1)), self.to_world(then))
 
     # Whole sequences --------------------------------------------------------------------------------------------------
 
@@ -322,22 +354,25 @@ class CompactWorldModel(nn.Module):
         """
         if layout not in LAYOUTS:
             raise ConfigError(f"layout {layout!r} is none of {', '.join(LAYOUTS)}")
-        fine, image_tokens = self.vision(images)
-        points = self.cell_points + single(self.offset(fine))
-        context = ImageContext(self.find(fine), self.value(fine), points, ())
+        *cell, image_tokens = self.look(images)
         ids, mentions = self.with_effector(ids, mentions)
-        words, now, mentioned, _ = self.ground(context, ids, mentions)
+        words, now, mentioned, _ = self.ground(*cell, ids, mentions)
         questions, length = ids.shape
-        image_tokens = (image_tokens + self.image_place).expand(questions, -1, -1)
+        image_tokens = image_tokens.expand(questions, -1, -1)
         acts, path = self.action_tokens(actions.unsqueeze(0).expand(questions, -1, -1, -1), now[:, 0])
         acts, cells, steps = acts.squeeze(1), image_tokens.shape[1], acts.shape[2]
         if layout == "prefix_lm":
             readout = (acts[:, :1] * 0 + self.readout).expand(questions, 1, -1)
             sequence = torch.cat([image_tokens, acts[:, 1:], words, readout], 1)
-            padded = nn.functional.pad(ids == 0, (cells + steps - 1, 1), value=False)[:, None, None]
-            out, _ = self.transformer(sequence, (), padded)
+            read = nn.functional.pad(ids > 0, (cells + steps - 1, 1), value=True)[:, None, None]
+            out = self.transformer(sequence, None, read)
             return self.heads(out[:, -1:].unsqueeze(1), now, mentioned, path[:, :, -1:])
         kind = torch.cat([torch.zeros(cells), torch.ones(length), torch.arange(2, 2 + steps)]).to(ids.device)
-        hidden = (kind[:, None] < kind[None]) | nn.functional.pad(ids == 0, (cells, steps), value=False)[:, None, None]
-        out, _ = self.transformer(torch.cat([image_tokens, words, acts], 1), (), hidden)
-        return self.heads(out[:, -steps:].unsqueeze(1), now, mentioned, path)
+        read = (kind[:, None] >= kind[None]) & nn.functional.pad(ids > 0, (cells, steps), value=True)[:, None, None]
+        sequence = torch.cat([image_tokens, words, acts], 1)
+        for i, block in enumerate(self.transformer.blocks):
+            q, k, v = block.project(sequence)
+            after = block.attend(sequence, q, k, v, read)
+            sequence = after if i >= self.first_action_layer else torch.cat([after[:, :-steps], acts], 1)
+        out = self.transformer.norm(sequence[:, -steps:])
+        return self.heads(out.unsqueeze(1), now, mentioned, path)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 
 @dataclass(frozen=True)
@@ -26,18 +27,9 @@ class Piece:
     seen: Tensor | None = None
 
 
-def grouped(x: Tensor, groups: int) -> Tensor:
-    """(B, heads, T, w) to (groups, heads, B / groups * T, w): the queries that share one piece, in a row."""
-    if x.shape[0] == groups:
-        return x
-    return x.unflatten(0, (groups, -1)).transpose(1, 2).flatten(2, 3)
-
-
-def ungrouped(x: Tensor, batch: int) -> Tensor:
-    """The inverse of `grouped`, whatever the last axis."""
-    if x.shape[0] == batch:
-        return x
-    return x.unflatten(2, (batch // x.shape[0], -1)).transpose(1, 2).flatten(0, 1)
+def widened(x: Tensor, batch: int) -> Tensor:
+    """(b, ...) to (batch, ...): every entry repeated for the items that it precedes."""
+    return x if x.shape[0] == batch else x.repeat_interleave(batch // x.shape[0], 0)
 
 
 class Block(nn.Module):
@@ -55,33 +47,18 @@ class Block(nn.Module):
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width)
         self.norm_mlp = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, width))
 
-    def forward(
-        self, x: Tensor, past: list[tuple[Tensor, Tensor]], hidden: list[Tensor | None]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Attend to earlier pieces and to oneself, in one softmax.
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, width) tokens to their queries, keys and values, (B, heads, T, width / heads) each."""
+        q, k, v = self.qkv(self.norm_attention(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        return q, k, v
 
-        Args:
-            x: (B, T, width) tokens.
-            past: (keys, values) of each earlier piece.
-            hidden: for each piece and last for x itself, where attention is forbidden, broadcastable to
-                (B, heads, T, P); None for nowhere.
-
-        Returns:
-            (B, T, width) tokens, and the keys and values of x.
-        """
-        batch, length, width = x.shape
-        q, k, v = self.qkv(self.norm_attention(x)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        q = q * q.shape[-1] ** -0.5
-        pieces = [*past, (k, v)]
-        scores = [ungrouped(grouped(q, keys.shape[0]) @ keys.transpose(2, 3), batch) for keys, _ in pieces]
-        scores = [s if h is None else s.masked_fill(h, float("-inf")) for s, h in zip(scores, hidden, strict=True)]
-        share = torch.cat(scores, -1).softmax(-1).to(v.dtype).split([s.shape[-1] for s in scores], -1)
-        parts = [ungrouped(grouped(s, w.shape[0]) @ w, batch) for s, (_, w) in zip(share, pieces, strict=True)]
-        mixed = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
-        x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, width))
-        return x + self.mlp(self.norm_mlp(x)), k, v
+    def attend(self, x: Tensor, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, T, width) tokens after attention to S keys and the MLP; the mask is True where they may look."""
+        mixed = scaled_dot_product_attention(q, keys, values, mask)
+        x = x + self.out(mixed.transpose(1, 2).flatten(2))
+        return x + self.mlp(self.norm_mlp(x))
 
 
 class Transformer(nn.Module):
@@ -98,29 +75,73 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
-    def forward(
-        self, x: Tensor, past: tuple[Piece, ...] = (), hidden: Tensor | None = None, seen: Tensor | None = None
-    ) -> tuple[Tensor, Piece]:
-        """Run the tokens x after earlier pieces.
+    def forward(self, x: Tensor, past: Piece | None = None, own: Tensor | None = None, first: int = 0) -> Tensor:
+        """Run the tokens x after an earlier piece.
 
         Args:
             x: (B, T, width) tokens.
-            past: earlier pieces, each of a batch that divides B.
-            hidden: (T, T) or broadcastable to (B, heads, T, T) bool, True where x may not look at itself.
-            seen: (B, T) bool, kept with the piece of x: False for padding.
+            past: the earlier piece, of a batch that divides B.
+            own: bool, broadcastable to (B, 1, T, T), True where tokens of x may look at tokens of x; None for all.
+            first: the block that x enters at; it passes those before unchanged.
 
         Returns:
-            (B, T, width) normalised outputs, and the piece of x.
+            (B, T, width) normalised outputs.
         """
-        masks: list[Tensor | None] = []
-        for piece in past:
-            padded = None if piece.seen is None else ~piece.seen
-            if padded is not None:
-                padded = padded.repeat_interleave(x.shape[0] // padded.shape[0], 0)[:, None, None]
-            masks.append(padded)
-        keys, values = [], []
+        mask = visible(x, past, own)
+        for i in range(first, len(self.blocks)):
+            q, k, v = self.blocks[i].project(x)
+            if past is not None:
+                k, v = after(past.keys[i], k), after(past.values[i], v)
+            x = self.blocks[i].attend(x, q, k, v, mask)
+        return self.norm(x)
+
+    def piece(self, x: Tensor, past: Piece | None = None, seen: Tensor | None = None) -> Piece:
+        """An earlier piece made longer by the tokens x, which see it and each other.
+
+        Args:
+            x: (B, T, width) tokens.
+            past: the earlier piece, of a batch that divides B.
+            seen: (B, T) bool, False for padding; None for none.
+
+        Returns:
+            A piece of batch B.
+        """
+        own = None if seen is None else seen[:, None, None]
+        mask, keys, values = visible(x, past, own), [], []
         for i, block in enumerate(self.blocks):
-            x, k, v = block(x, [(p.keys[i], p.values[i]) for p in past], [*masks, hidden])
+            q, k, v = block.project(x)
+            if past is not None:
+                k, v = after(past.keys[i], k), after(past.values[i], v)
             keys.append(k)
             values.append(v)
-        return self.norm(x), Piece(keys, values, seen)
+            if i + 1 < len(self.blocks):  # nobody reads what comes out of the last one
+                x = block.attend(x, q, k, v, mask)
+        return Piece(keys, values, None if mask is None else mask[:, 0, 0])
+
+
+def after(past: Tensor, own: Tensor) -> Tensor:
+    """(b, heads, P, w) of a piece and (B, heads, T, w) of tokens that it precedes as one, (B, heads, P + T, w)."""
+    return torch.cat([widened(past, own.shape[0]), own], 2)
+
+
+def visible(x: Tensor, past: Piece | None, own: Tensor | None) -> Tensor | None:
+    """(B, 1, T, P + T) bool: which keys, the earlier piece's and then their own, tokens x (B, T, width) may look at.
+
+    Args:
+        x: the tokens.
+        past: the earlier piece.
+        own: bool, broadcastable to (B, 1, T, T), which of themselves; None for all.
+
+    Returns:
+        None where everything is visible.
+    """
+    seen = None if past is None else past.seen
+    if own is None and seen is None:
+        return None
+    batch, length = x.shape[:2]
+    all_seen = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=x.device)
+    parts = [(all_seen if own is None else own).expand(batch, 1, length, length)]
+    if past is not None:
+        before = all_seen if seen is None else widened(seen, batch)[:, None, None]
+        parts.insert(0, before.expand(batch, 1, length, past.keys[0].shape[2]))
+    return torch.cat(parts, -1)

@@ -53,6 +53,7 @@ EFFECTOR_TOUCHING = Wordings(
         "Is the {effector} in physical contact with the {a} block?",
         "Are the {effector} and the {a} touching each other?",
         "Does the {effector} make contact with the {a}?",
+        "Will the {effector} touch the {a}?",
     ),
     ("Is the {a} in contact with the {effector}?", "Do the {effector} and the {a} block meet?"),
 )
@@ -65,6 +66,7 @@ EFFECTOR_NEAR = Wordings(
         "Is the {a} near the {effector}?",
         "Is the {a} close to the {effector}?",
         "Is the {effector} adjacent to the {a}?",
+        "Will the {effector} be next to the {a}?",
     ),
     ("Is the {effector} close to the {a} block?", "Are the {effector} and the {a} next to each other?"),
 )
@@ -76,6 +78,7 @@ BOARD_POSITION = Wordings(
         "Is the {a} block in the {place} of the board?",
         "Is the {a} located in the {place} of the table?",
         "Does the {a} sit at the {place} of the board?",
+        "Will the {a} be in the {place} of the board?",
     ),
     ("Can the {a} be found in the {place} of the board?", "Is the {a} block at the {place} of the table?"),
 )
@@ -89,6 +92,7 @@ BLOCK_DIRECTION = Wordings(
         "Is the {a} block placed {direction} the {b} block?",
         "Does the {a} sit {direction} the {b}?",
         "Does the {a} lie {direction} the {b} block?",
+        "Will the {a} be {direction} the {b}?",
     ),
     ("Can the {a} be found {direction} the {b}?", "Does the {a} block sit {direction} the {b} block?"),
 )
@@ -101,6 +105,7 @@ EFFECTOR_DIRECTION = Wordings(
         "Is the {effector} positioned {direction} the {a}?",
         "Is the {effector} placed {direction} the {a} block?",
         "Does the {effector} stay {direction} the {a}?",
+        "Will the {effector} be {direction} the {a}?",
     ),
     ("Can the {effector} be found {direction} the {a}?", "Is the {effector} located {direction} the {a} block?"),
 )
@@ -112,6 +117,7 @@ BLOCK_MOVE_DIRECTION = Wordings(
         "Has the {a} moved {direction}?",
         "Was the {a} pushed {direction}?",
         "Did the {a} go {direction}?",
+        "Will the {a} move {direction}?",
     ),
     ("Was the {a} block moved {direction}?", "Has the {a} been pushed {direction}?"),
 )
@@ -124,6 +130,7 @@ BLOCK_MOVE = Wordings(
         "Has the {a} been moved?",
         "Was the {a} pushed?",
         "Is the {a} in a different place?",
+        "Will the {a} move?",
         NOT + "Did the {a} remain stationary?",
         NOT + "Did the {a} block stay in the same place?",
     ),
@@ -136,6 +143,7 @@ EFFECTOR_MOVE_DIRECTION = Wordings(
         "Has the {effector} moved {direction}?",
         "Did the {effector} go {direction}?",
         "Did the {effector} travel {direction}?",
+        "Will the {effector} move {direction}?",
     ),
     ("Was the {effector} moved {direction}?", "Has the {effector} been moved {direction}?"),
 )
@@ -147,6 +155,7 @@ BLOCKS_CLOSER = Wordings(
         "Is the {a} closer to the {b}?",
         "Did the {a} get closer to the {b}?",
         "Did the distance between the {a} and the {b} decrease?",
+        "Will the {a} and the {b} get closer together?",
     ),
     ("Are the {a} and the {b} closer to each other?", "Did the {a} and the {b} get closer together?"),
 )
@@ -157,6 +166,7 @@ EFFECTOR_CLOSER = Wordings(
         "Is the {a} closer to the {effector}?",
         "Did the {effector} get closer to the {a}?",
         "Did the {effector} move closer to the {a}?",
+        "Will the {effector} get closer to the {a}?",
     ),
     (
         "Are the {effector} and the {a} closer together?",
@@ -171,6 +181,7 @@ LOCATE = Wordings(
         "Where can the {a} be found?",
         "What is the position of the {a}?",
         "At what place is the {a}?",
+        "Where will the {a} be?",
     ),
     ("Where is the {a} positioned?", "At what position can the {a} be found?"),
 )

@@ -18,9 +18,10 @@ from swm_core.settings import Settings, structured
 class ModelSettings:
     """Sizes of the compact model; see `swm_core.models.compact.CompactConfig`."""
 
-    width: int = 256
+    width: int = 192
     layers: int = 4
-    heads: int = 4
+    action_layers: int = 2
+    heads: int = 6
     fine_width: int = 128
 
 

@@ -17,7 +17,7 @@ from swm_core.training.curves import read_columns
 from swm_core.training.finetune_config import load_finetune_config
 from swm_core.training.trainer import Trainer, bfloat16_pays
 
-TINY = ModelSettings(width=32, layers=1, heads=2, fine_width=16)
+TINY = ModelSettings(width=32, layers=1, action_layers=1, heads=2, fine_width=16)
 
 
 @pytest.fixture
