@@ -99,13 +99,20 @@ def position_differences() -> Tensor:
 
 
 @dataclass(frozen=True)
-class ImageContext:
-    """What is kept of a batch of B frames: keys for finding words, values to pool, keys and values per block."""
+class Cells:
+    """The fine map of a batch of B frames: what words are matched with and what they find."""
 
     keys: Tensor  # (B, cells, key width)
     values: Tensor  # (B, cells, width)
     points: Tensor  # (B, cells, 3) world points, in LENGTH_UNIT about the origin
-    past: Piece
+
+
+@dataclass(frozen=True)
+class ImageContext:
+    """What is kept of a batch of B frames."""
+
+    cells: Cells
+    past: Piece  # the image tokens
 
 
 @dataclass(frozen=True)
@@ -203,24 +210,20 @@ class CompactWorldModel(nn.Module):
         Args:
             images: (B, 3, H, W) float in [0, 1].
         """
-        *cells, tokens = self.look(images)
-        return ImageContext(*cells, self.transformer.piece(tokens))
+        cells, tokens = self.look(images)
+        return ImageContext(cells, self.transformer.piece(tokens))
 
-    def look(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(B, 3, H, W) frames to keys, values and points of the cells as in `ImageContext`, and image tokens."""
+    def look(self, images: Tensor) -> tuple[Cells, Tensor]:
+        """(B, 3, H, W) frames to their cells and image tokens."""
         fine, tokens = self.vision(images)
         points = self.cell_points + single(self.offset(fine))
-        return self.find(fine), self.value(fine), points, tokens + self.image_place
+        return Cells(self.find(fine), self.value(fine), points), tokens + self.image_place
 
-    def ground(
-        self, keys: Tensor, values: Tensor, points: Tensor, ids: Tensor, mentions: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def ground(self, seen: Cells, ids: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Embed words, and let the words that name things know where those are.
 
         Args:
-            keys: (B, cells, key width) of B frames.
-            values: (B, cells, width).
-            points: (B, cells, 3).
+            seen: the cells of B frames.
             ids: (B * K, L) word numbers, the effector's token first.
             mentions: (B * K, MENTIONS) places of the naming words; -1 where there is none.
 
@@ -234,15 +237,13 @@ class CompactWorldModel(nn.Module):
         mentioned = mentions >= 0
         at = mentions.clamp(min=0)
         rows = torch.arange(questions, device=ids.device).unsqueeze(1)
-        frames = keys.shape[0]
+        frames = seen.keys.shape[0]
         asked = query[rows, at].view(frames, -1, query.shape[-1])  # (B, K * MENTIONS, key width)
-        cells = single(asked @ keys.transpose(1, 2)) * query.shape[-1] ** -0.5  # (B, K * MENTIONS, cells)
+        cells = single(asked @ seen.keys.transpose(1, 2)) * query.shape[-1] ** -0.5  # (B, K * MENTIONS, cells)
         share = cells.softmax(-1)
         with torch.autocast(ids.device.type, enabled=False):  # a millimetre is less than bfloat16 can tell
-            now = (share @ points).view(questions, MENTIONS, 3)
-        found = (share.to(values.dtype) @ values).view(questions, MENTIONS, -1) + self.place(
-            self.waves(now)
-        )
+            now = (share @ seen.points).view(questions, MENTIONS, 3)
+        found = (share.to(seen.values.dtype) @ seen.values).view(questions, MENTIONS, -1) + self.place(self.waves(now))
         tokens = words + self.word_place[:length]
         tokens = tokens.index_put((rows, at), found.to(tokens.dtype) * mentioned.unsqueeze(-1), accumulate=True)
         return tokens, now * mentioned.unsqueeze(-1), mentioned, cells.view(questions, MENTIONS, -1)
@@ -256,7 +257,7 @@ class CompactWorldModel(nn.Module):
             mentions: (B, K, 2) places of the naming words in `ids`; -1 where there is none.
         """
         ids, mentions = self.with_effector(ids, mentions)
-        tokens, now, mentioned, cells = self.ground(image.keys, image.values, image.points, ids, mentions)
+        tokens, now, mentioned, cells = self.ground(image.cells, ids, mentions)
         return Prefix(self.transformer.piece(tokens, image.past, ids > 0), now, mentioned, cells)
 
     def with_effector(self, ids: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor]:
@@ -354,9 +355,9 @@ class CompactWorldModel(nn.Module):
         """
         if layout not in LAYOUTS:
             raise ConfigError(f"layout {layout!r} is none of {', '.join(LAYOUTS)}")
-        *cell, image_tokens = self.look(images)
+        seen, image_tokens = self.look(images)
         ids, mentions = self.with_effector(ids, mentions)
-        words, now, mentioned, _ = self.ground(*cell, ids, mentions)
+        words, now, mentioned, _ = self.ground(seen, ids, mentions)
         questions, length = ids.shape
         image_tokens = image_tokens.expand(questions, -1, -1)
         acts, path = self.action_tokens(actions.unsqueeze(0).expand(questions, -1, -1, -1), now[:, 0])
@@ -371,8 +372,8 @@ class CompactWorldModel(nn.Module):
         read = (kind[:, None] >= kind[None]) & nn.functional.pad(ids > 0, (cells, steps), value=True)[:, None, None]
         sequence = torch.cat([image_tokens, words, acts], 1)
         for i, block in enumerate(self.transformer.blocks):
-            q, k, v = block.project(sequence)
-            after = block.attend(sequence, q, k, v, read)
+            q, k, v = block.project(sequence.flatten(0, 1), questions)
+            after = block.attend(sequence.flatten(0, 1), q, k, v, read).view(sequence.shape)
             sequence = after if i >= self.first_action_layer else torch.cat([after[:, :-steps], acts], 1)
         out = self.transformer.norm(sequence[:, -steps:])
         return self.heads(out.unsqueeze(1), now, mentioned, path)

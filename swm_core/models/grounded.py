@@ -14,6 +14,7 @@ from torch import Tensor
 from swm_core.errors import ModelError, QuestionError
 from swm_core.models.compact import MENTIONS, CompactWorldModel, ImageContext, Prefix
 from swm_core.models.interface import Answers
+from swm_core.models.precision import bfloat16_pays
 from swm_core.models.weights import load_model
 from swm_core.tasks.words import COLOURS, SHAPES, mentions, tokenize
 
@@ -37,12 +38,15 @@ class GroundedModel:
 
     @classmethod
     def load(cls, folder: Path) -> GroundedModel:
-        """Read a saved compact model, frozen.
+        """Read a saved compact model, frozen; frames are encoded in bfloat16 where that is faster here.
 
         Raises:
             ModelError: missing, damaged or inconsistent files.
         """
-        return cls(load_model(folder))
+        network = load_model(folder)
+        if bfloat16_pays():
+            network.vision.bfloat16()
+        return cls(network)
 
     def observe(self, image: np.ndarray) -> ImageContext:
         """Encode one frame; see `WorldModel.observe`."""

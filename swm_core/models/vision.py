@@ -54,7 +54,7 @@ class VisionEncoder(nn.Module):
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode frames.
+        """Encode frames, in the precision of the weights.
 
         Args:
             images: (B, 3, H, W) float in [0, 1].
@@ -62,9 +62,10 @@ class VisionEncoder(nn.Module):
         Returns:
             fine map (B, h * w, fine_width), and image tokens (B, h' * w', width), both row by row.
         """
-        x = (images - 0.5) * 4.0
-        x = self.stem(x.contiguous(memory_format=torch.channels_last))
-        return x.flatten(2).transpose(1, 2), self.tokens(x).flatten(2).transpose(1, 2)
+        x = ((images - 0.5) * 4.0).to(next(self.parameters()).dtype, memory_format=torch.channels_last)
+        fine = self.stem(x)
+        maps = (m.flatten(2).transpose(1, 2).to(images.dtype) for m in (fine, self.tokens(fine)))
+        return next(maps), next(maps)
 
 
 def grid_shape(camera: Camera, stride: int) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from swm_core.errors import ConfigError, ModelError
 from swm_core.models.compact import CompactConfig, CompactWorldModel
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-FORMAT = "swm-compact/1"
+FORMAT = "swm-compact/2"
 _CONVERTER = Converter(forbid_extra_keys=True)
 
 

@@ -22,6 +22,7 @@ from swm_core.data.saqa import SaqaDataset, SaqaSettings
 from swm_core.data.trajectories import load_split
 from swm_core.environment import EnvironmentSpec, action_axes, load_environment
 from swm_core.models.compact import CompactConfig, CompactWorldModel
+from swm_core.models.precision import bfloat16_pays
 from swm_core.models.weights import load_model, save_model
 from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
 from swm_core.training.config import ModelSettings, TrainingConfig
@@ -46,20 +47,6 @@ def compact_config(
         table_height=spec.table_height,
         **asdict(sizes),
     )
-
-
-def bfloat16_pays(size: int = 512, least: float = 1.5) -> bool:
-    """Whether this processor multiplies bfloat16 matrices at least `least` times faster than float32 ones."""
-    seconds = []
-    for dtype in (torch.float32, torch.bfloat16):
-        a = torch.randn(size, size).to(dtype)
-        runs = []
-        for _ in range(6):
-            start = time.perf_counter()
-            a @ a
-            runs.append(time.perf_counter() - start)
-        seconds.append(min(runs))
-    return seconds[0] > least * seconds[1]
 
 
 class Trainer:

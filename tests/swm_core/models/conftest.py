@@ -30,6 +30,7 @@ def network() -> CompactWorldModel:
         origin=(0.375, 0.0, 0.0),
         width=48,
         layers=2,
+        action_layers=1,
         heads=3,
         fine_width=16,
         horizon=8,

@@ -15,7 +15,7 @@ from swm_core.training.checkpoint import CHECKPOINT
 from swm_core.training.config import ModelSettings, TrainingConfig, load_config
 from swm_core.training.curves import read_columns
 from swm_core.training.finetune_config import load_finetune_config
-from swm_core.training.trainer import Trainer, bfloat16_pays
+from swm_core.training.trainer import Trainer
 
 TINY = ModelSettings(width=32, layers=1, action_layers=1, heads=2, fine_width=16)
 
@@ -123,8 +123,3 @@ def test_shipped_configurations_load() -> None:
     for path in (Path(__file__).parents[3] / "configs").glob("*.yaml"):
         load = load_finetune_config if "paligemma" in path.name else load_config
         assert load(path).steps > 0
-
-
-def test_bfloat16_is_measured_not_assumed() -> None:
-    assert bfloat16_pays(size=64, least=0.0)
-    assert not bfloat16_pays(size=64, least=1e9)
