@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the compact model is trained to do: answer, say where things will be, and find the things that words name."""
+"""What the compact model is trained to do: answer, say where things will be, and find the things that words name.
+
+Each loss is a weighted mean, given as the weighted sum and the sum of the weights (two scalars), so that processes can
+divide by what all of them weigh.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +20,18 @@ MOVED = 0.01  # m; farther than this from its present place, a thing's position 
 MOVED_WEIGHT = 4.0
 
 
-def answer_loss(readout: Readout, batch: dict[str, Tensor]) -> Tensor:
+def answer_loss(readout: Readout, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Weighted cross-entropy of yes and no (paper Sec. 3.2) at the sampled horizons.
 
     Args:
         readout: of B * K questions, one candidate.
         batch: "answers" (B, K, Z) int8 with -1 for none, "weights" (B, K, Z), "horizons" (B, Z).
-
-    Returns:
-        scalar, mean over weights.
     """
     answers, weights = batch["answers"], batch["weights"]
     logits = logits_at(readout, batch)
     loss = functional.binary_cross_entropy_with_logits(logits, answers.clamp(min=0).float(), reduction="none")
     weights = weights * (answers >= 0)
-    return (loss * weights).sum() / weights.sum().clamp(min=1e-6)
+    return ((loss * weights).sum(), weights.sum())
 
 
 def logits_at(readout: Readout, batch: dict[str, Tensor]) -> Tensor:
@@ -53,15 +54,14 @@ def position_errors(readout: Readout, batch: dict[str, Tensor]) -> Tensor:
     return (predicted - targets).norm(dim=-1)
 
 
-def position_loss(readout: Readout, batch: dict[str, Tensor]) -> Tensor:
+def position_loss(readout: Readout, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Smooth L1 of the positions at every horizon: "where is X", the dense teacher of the dynamics.
+
+    Things that move weigh more.
 
     Args:
         readout: of B * K questions, one candidate.
         batch: "targets" (B, K, 2, h + 1, 3) and "effector" (B, h + 1, 3), m, NaN where unknown.
-
-    Returns:
-        scalar; things that move weigh more.
     """
     targets = position_targets(batch)
     predicted = readout.positions.squeeze(1).unflatten(0, targets.shape[:2]).transpose(2, 3)
@@ -72,22 +72,20 @@ def position_loss(readout: Readout, batch: dict[str, Tensor]) -> Tensor:
     error = functional.smooth_l1_loss(
         predicted / POSITION_SCALE, targets.nan_to_num() / POSITION_SCALE, reduction="none", beta=0.25
     )
-    return (error.sum(-1) * weights).sum() / weights.sum().clamp(min=1e-6)
+    return ((error.sum(-1) * weights).sum(), weights.sum())
 
 
-def grounding_loss(prefix: Prefix, batch: dict[str, Tensor], camera: Camera) -> Tensor:
+def grounding_loss(prefix: Prefix, batch: dict[str, Tensor], camera: Camera) -> tuple[Tensor, Tensor]:
     """Cross-entropy between each naming word's match over cells and the cell where the named thing is seen.
 
     Args:
         prefix: of B * K questions.
         batch: "pixels" (B, K, 2, 2) and "effector_pixel" (B, 2), px, NaN for none.
         camera: the camera of the frames.
-
-    Returns:
-        scalar, mean over the things in view.
     """
     pixels = batch["pixels"]
     effector = batch["effector_pixel"][:, None, None].expand(-1, pixels.shape[1], 1, -1)
     target = cell_index(camera, FINE_STRIDE, torch.cat([effector, pixels], 2)).flatten()
     logits = prefix.cells.float().flatten(0, 1)
-    return functional.cross_entropy(logits, target, ignore_index=-1)
+    total = functional.cross_entropy(logits, target, ignore_index=-1, reduction="sum")
+    return (total, (target >= 0).sum().float())

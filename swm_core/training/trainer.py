@@ -166,18 +166,21 @@ class Trainer:
         """
         with self.accelerator.autocast():
             readout, prefix = model(*to_inputs(batch))
-        parts = (
+        losses = (
             answer_loss(readout, batch),
             position_loss(readout, batch),
             grounding_loss(prefix, batch, self.training.spec.camera),
         )
-        weights = (self.config.answer_weight, self.config.position_weight, self.config.grounding_weight)
-        self.accelerator.backward(sum(w * p for w, p in zip(weights, parts, strict=True)))
+        # divided by the mean weight of all processes, whose gradients are averaged: two are one with twice the batch
+        weights = self.accelerator.reduce(torch.stack([weight.float() for _, weight in losses]), "mean")
+        parts = torch.stack([total for total, _ in losses]) / weights.clamp(min=1e-6)
+        shares = (self.config.answer_weight, self.config.position_weight, self.config.grounding_weight)
+        self.accelerator.backward((parts * parts.new_tensor(shares)).sum())
         if self.accelerator.sync_gradients:
             self.accelerator.clip_grad_norm_(model.parameters(), self.config.clip)
         optimiser.step()
         optimiser.zero_grad()
-        return torch.stack(parts).detach()
+        return self.accelerator.reduce(parts.detach(), "mean")
 
     def keep(self, step: int, measures: dict[str, float], best: float) -> float:
         """Log a validation, write the checkpoint and, if it is the best so far, the model; returns the best score."""

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +76,26 @@ def test_a_stopped_run_ends_like_an_unbroken_one(config: TrainingConfig) -> None
     second.run()
     for (name, a), b in zip(whole.model.state_dict().items(), second.model.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, msg=name)
+
+
+def test_two_processes_learn_like_one_with_twice_the_batch(config: TrainingConfig, tmp_path: Path) -> None:
+    one = replace(config, out=str(tmp_path / "one"), batch=8, steps=20, validate_every=20)
+    Trainer(one).run()
+    two = replace(one, out=str(tmp_path / "two"), batch=4)
+    path = tmp_path / "two.yaml"
+    path.write_text(json.dumps(asdict(two)))  # JSON is YAML
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    command = [*launcher, "-m", "swm_core.cli", "train", "--config", str(path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    curves = [read_columns(Path(c.out) / "training.csv") for c in (one, two)]
+    for name in ("answer", "position", "grounding"):
+        assert curves[1][name] == pytest.approx(curves[0][name], rel=1e-3), name
+    weights = [load_model(Path(c.out) / "last").state_dict() for c in (one, two)]
+    for name, value in weights[0].items():
+        if name != "find.bias":  # adds the same to the match of all cells: its gradient is rounding alone
+            torch.testing.assert_close(weights[1][name], value, rtol=1e-3, atol=1e-3, msg=name)
 
 
 def test_the_saved_model_answers_like_the_trained_one(config: TrainingConfig) -> None:
