@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Evaluate tasks in a simulator, or answers on recorded episodes.",
     ),
     "ask": ("swm_core.commands.ask:ask_command", "Ask about the future of a picture."),
+    "attend": ("swm_core.commands.attend:attend_command", "Draw where the words of questions look in a picture."),
     "bench": ("swm_core.commands.bench:bench_command", "Measure the time of a plan, ours and the paper's order."),
     "train": ("swm_core.commands.train:train_command", "Train a world model."),
     "export": ("swm_core.commands.export:export_command", "Put a trained model into the form in which it is shipped."),
