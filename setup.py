@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).resolve().parent
 NAME = "swm_ros"
 SHARED = ("launch", "config", "rviz", "models")
+CLUSTER = ["distributed>=2024.8"]
 PALIGEMMA = ["huggingface-hub>=1.0", "peft>=0.18", "transformers>=5.20"]  # the PaliGemma backbone and its training
 
 
@@ -57,16 +58,19 @@ setup(
         "pyyaml>=6.0",
         "safetensors>=0.4.3",
         "setuptools",
+        "tensorboardX>=2.6",
         "torch>=2.4",
         "tqdm>=4.66",
         "transformers>=4.48",
     ],
     extras_require={
         "paligemma": PALIGEMMA,
+        "cluster": CLUSTER,
         "dev": [
             "codespell>=2.3",
             "hypothesis>=6.100",
             "mypy>=1.11",
+            *CLUSTER,
             *PALIGEMMA,
             "pytest>=8.0",
             "pytest-timeout>=2.3",

@@ -1,24 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Independent jobs over processes: each process prepares once, then works through jobs; results come as they finish."""
+"""Independent jobs over processes, here or on a Dask cluster: each prepares once and then works through jobs.
+
+Dask rather than Ray because it is small and pure Python, and because a job that was lost with its worker is given to
+another one without a word of ours.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
-from swm_core.errors import BridgeError
+from swm_core.errors import BridgeError, ConfigError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _work: Callable[[Any], Any] | None = None  # what this process of a pool does with a job
+_here = threading.local()  # in a thread of a cluster's worker: "prepared" for the last run, and the "work" it gave
 
 
 def _end_with_parent() -> None:
@@ -59,18 +66,54 @@ def _single_threaded_children() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def run_jobs(prepare: Callable[[], Callable[[Job], Result]], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
+def _do_prepared(prepared: bytes, job: Any) -> Any:
+    """Do a job on a cluster, preparing first where this thread did not yet for this run."""
+    if getattr(_here, "prepared", None) != prepared:
+        _here.work = pickle.loads(prepared)()  # noqa: S301 (from the user's own scheduler)
+        _here.prepared = prepared
+    return _here.work(job)
+
+
+def _run_on_cluster(
+    prepare: Callable[[], Callable[[Job], Result]], jobs: Sequence[Job], address: str
+) -> Iterator[Result]:
+    """Results of jobs done by the workers of a Dask scheduler; jobs of a worker that dies go to another."""
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise ConfigError("a cluster needs Dask: pip install 'swm_ros[cluster]'") from error
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise BridgeError(f"no Dask scheduler answers at {address} ({error})") from error
+    with client:
+        running = client.map(partial(_do_prepared, pickle.dumps(prepare)), jobs, pure=False)
+        try:
+            for future in as_completed(running):
+                yield future.result()
+        finally:
+            client.cancel(running)
+
+
+def run_jobs(
+    prepare: Callable[[], Callable[[Job], Result]], jobs: Sequence[Job], workers: int, cluster: str | None = None
+) -> Iterator[Result]:
     """Results of jobs in the order in which they finish.
 
     Args:
         prepare: called once in every process, returns what does a job; must be picklable when there are workers.
         jobs: what to do.
         workers: processes, of one thread each; 0 for this one, with its own number of threads.
+        cluster: address of a Dask scheduler whose workers do the jobs instead; the project must be installed there.
 
     Raises:
-        BridgeError: a process died.
+        BridgeError: a process died, or no scheduler answers.
+        ConfigError: a cluster without Dask installed.
     """
     if not jobs:
+        return
+    if cluster:
+        yield from _run_on_cluster(prepare, jobs, cluster)
         return
     if not workers:
         yield from map(prepare(), jobs)

@@ -55,6 +55,7 @@ def summary_table(summary: CollectionSummary) -> str:
 @click.option("--subset", type=click.IntRange(1), default=8, help="For mixed: objects per episode.")
 @click.option("--failures", type=click.Choice(["keep", "discard"]), default="keep", help="Episodes without success.")
 @click.option("--workers", type=click.IntRange(0), default=0, help="Processes; 0 collects in this one.")
+@click.option("--cluster", help="Address of a Dask scheduler whose workers collect (tcp://host:8786).")
 @json_option
 def collect_command(
     environment: str,
@@ -70,6 +71,7 @@ def collect_command(
     subset: int,
     failures: str,
     workers: int,
+    cluster: str | None,
     json_file: Path | None,
 ) -> None:
     """Collect episodes in ENVIRONMENT; run again to go on where it stopped.
@@ -86,7 +88,7 @@ def collect_command(
         after_success=after_success,
     )
     jobs = plan_episodes(parse_counts(behaviour), parse_range(seeds), repeats)
-    summary = collect(settings, out, jobs, workers, keep_failures=failures == "keep", progress=True)
+    summary = collect(settings, out, jobs, workers, failures == "keep", progress=True, cluster=cluster)
     click.echo(summary_table(summary), nl=False)
     result: dict[str, Any] = {"settings": asdict(settings), **asdict(summary)}
     write_json(json_file, result)

@@ -17,6 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from swm_core.data.collection import CollectionSettings, EpisodeJob, run_episode
+from swm_core.data.schema import Episode
 from swm_core.data.storage import TEMPORARY_SUFFIX, episode_path, open_parquet, remove_partial, write_episode
 from swm_core.environment import Environment, EnvironmentEntry, load_environment
 from swm_core.errors import ConfigError, DataError
@@ -95,39 +96,42 @@ class _Worker:
     """A process's environment, built at its first episode and reused."""
 
     settings: CollectionSettings
-    folder: Path
-    keep_failures: bool
     commit: str
     entry: EnvironmentEntry
     env: Environment | None = None
 
     @classmethod
-    def begin(cls, settings: CollectionSettings, folder: Path, keep_failures: bool, commit: str) -> _Worker:
+    def begin(cls, settings: CollectionSettings, commit: str) -> _Worker:
         """A worker of this process."""
-        return cls(settings, folder, keep_failures, commit, load_environment(settings.environment))
+        return cls(settings, commit, load_environment(settings.environment))
 
-    def __call__(self, job: EpisodeJob) -> Outcome:
-        """Make and store one episode."""
+    def __call__(self, job: EpisodeJob) -> Episode:
+        """Make one episode."""
         if self.env is None:
             self.env = self.entry.make(images=False)
-        episode = run_episode(self.entry, self.env, self.settings, job, self.commit)
-        path = episode_path(self.folder, job.behaviour, job.seed, job.repeat)
-        success, kept = episode.metadata.success, episode.metadata.success or self.keep_failures
-        if kept:
-            write_episode(path, episode)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.with_suffix(DISCARDED_SUFFIX).touch()
-        return Outcome(job.behaviour, success, kept, len(episode), sum(image is not None for image in episode.images))
+        return run_episode(self.entry, self.env, self.settings, job, self.commit)
 
 
-def _outcomes(
-    settings: CollectionSettings, folder: Path, keep_failures: bool, jobs: Sequence[EpisodeJob], workers: int
-) -> Iterator[Outcome]:
-    """Outcomes as episodes finish; `workers` 0 collects in this process."""
-    prepare = partial(_Worker.begin, settings, folder, keep_failures, code_version())
-    if workers:
-        yield from run_jobs(prepare, jobs, workers)
+def _store(folder: Path, episode: Episode, keep_failures: bool) -> Outcome:
+    """Write an episode, or the note that it failed and was not kept."""
+    known = episode.metadata
+    path, kept = episode_path(folder, known.behaviour, known.seed, known.repeat), known.success or keep_failures
+    if kept:
+        write_episode(path, episode)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(DISCARDED_SUFFIX).touch()
+    frames = sum(image is not None for image in episode.images)
+    return Outcome(known.behaviour, known.success, kept, len(episode), frames)
+
+
+def _episodes(
+    settings: CollectionSettings, jobs: Sequence[EpisodeJob], workers: int, cluster: str | None
+) -> Iterator[Episode]:
+    """Episodes as they finish; with neither workers nor cluster this process makes them."""
+    prepare = partial(_Worker.begin, settings, code_version())
+    if workers or cluster:
+        yield from run_jobs(prepare, jobs, workers, cluster)
         return
     worker = prepare()
     try:
@@ -175,6 +179,7 @@ def collect(
     workers: int = 0,
     keep_failures: bool = True,
     progress: bool = False,
+    cluster: str | None = None,
 ) -> CollectionSummary:
     """Collect episodes that are not in the folder yet.
 
@@ -185,11 +190,12 @@ def collect(
         workers: processes; 0 for none but this one.
         keep_failures: whether to store episodes whose behaviour did not reach its goal (flagged `success` False).
         progress: whether to show a progress bar.
+        cluster: address of a Dask scheduler whose workers make the episodes; this process writes them.
 
     Raises:
         ConfigError: the environment or a behaviour does not exist.
         DataError: the folder holds a data set of other settings, or a damaged file.
-        BridgeError: a process died.
+        BridgeError: a process died, or no scheduler answers.
     """
     missing = {job.behaviour for job in jobs} - set(load_environment(settings.environment).behaviours)
     if missing:
@@ -206,7 +212,8 @@ def collect(
             summary.skipped += 1
             summary.add(outcome)
     with tqdm(total=len(jobs), initial=summary.skipped, unit="episode", disable=not progress) as bar:
-        for outcome in _outcomes(settings, folder, keep_failures, left, workers) if left else ():
+        for episode in _episodes(settings, left, workers, cluster) if left else ():
+            outcome = _store(folder, episode, keep_failures)
             summary.add(outcome)
             summary.steps += outcome.steps
             summary.frames += outcome.frames
