@@ -27,6 +27,7 @@ from swm_core.models.weights import load_model, save_model
 from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
 from swm_core.training.config import ModelSettings, TrainingConfig
 from swm_core.training.curves import draw_curves
+from swm_core.training.events import EventFile
 from swm_core.training.losses import answer_loss, grounding_loss, position_loss
 from swm_core.training.measures import to_inputs, validate
 
@@ -86,6 +87,7 @@ class Trainer:
         self.model.to(self.accelerator.device)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), config.rate, (0.9, 0.98), weight_decay=config.decay)
         self.out = Path(config.out)
+        self.events: EventFile | None = None  # of the main process, while it runs
 
     def rate(self, step: int) -> float:
         """Learning rate at a step: linear warm-up, then half a cosine."""
@@ -122,6 +124,7 @@ class Trainer:
         progress = load_checkpoint(self.out, self.model, self.optimiser) or {"step": 0, "best": 0.0}
         step, best, measures = int(progress["step"]), progress["best"], {}
         (self.out / "config.json").write_text(json.dumps(asdict(config), indent=1))
+        self.events = EventFile(self.out, step) if accelerator.is_main_process else None
         per_step = config.batch * config.accumulate * accelerator.num_processes
         dataset = SaqaDataset(self.training, self.catalogue, config.saqa, config.seed, (config.steps + 1) * per_step)
         model, optimiser, loader = accelerator.prepare(
@@ -156,6 +159,8 @@ class Trainer:
                 measures = validate(self.model, self.validation_batches(), self.catalogue.type_names, self.bfloat16)
                 best = self.keep(step, measures, best)
         bar.close()
+        if self.events is not None:
+            self.events.close()
         return measures
 
     def learn(self, model: torch.nn.Module, optimiser: torch.optim.Optimizer, batch: dict) -> torch.Tensor:
@@ -197,7 +202,7 @@ class Trainer:
         return best
 
     def log(self, name: str, row: dict[str, float]) -> None:
-        """Append a row to a CSV file of the run."""
+        """Append a row to a CSV file of the run, and to its TensorBoard events."""
         if not self.accelerator.is_main_process:
             return
         path = self.out / name
@@ -207,3 +212,5 @@ class Trainer:
             if new:
                 writer.writeheader()
             writer.writerow(row)
+        if self.events is not None:
+            self.events.add(path.stem, row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboardX.proto.event_pb2 import Event
 
 from swm_core.errors import ConfigError, DataError, ModelError
 from swm_core.models.weights import load_model
@@ -49,6 +51,36 @@ def test_training_learns_where_things_are(config: TrainingConfig) -> None:
     assert rows["step"] == list(range(20, 241, 20))
     assert sum(rows["position"][-3:]) < 0.8 * sum(rows["position"][:3])
     assert (Path(config.out) / "curves.png").stat().st_size > 10_000
+
+
+def read_events(path: Path) -> list[tuple[str, int, float]]:
+    """Tag, step and value of the scalars in an event file: records of length, checksum, event, checksum."""
+    data, found = path.read_bytes(), []
+    while data:
+        (length,) = struct.unpack("<Q", data[:8])
+        event = Event.FromString(data[12 : 12 + length])
+        found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
+        data = data[16 + length :]
+    return found
+
+
+def test_event_files_hold_what_the_csv_files_hold(config: TrainingConfig) -> None:
+    for steps in (20, 40):  # the second run goes on where the first ended, in a file of its own
+        Trainer(replace(config, steps=steps, validate_every=20)).run()
+    out = Path(config.out)
+    files = sorted(out.glob("events.out.tfevents.*"))
+    assert len(files) == 2
+    events = {(tag, step): value for file in files for tag, step, value in read_events(file)}
+    rows = [(kind, read_columns(out / f"{kind}.csv")) for kind in ("training", "validation")]
+    expected = {
+        (f"{kind}/{name}", int(step)): value
+        for kind, columns in rows
+        for name, values in columns.items()
+        for step, value in zip(columns["step"], values, strict=True)
+        if name != "step"
+    }
+    assert {("training/answer", 40), ("validation/balanced", 20)} <= set(expected)
+    assert events == pytest.approx(expected, rel=1e-5, nan_ok=True)
 
 
 def test_a_stopped_run_ends_like_an_unbroken_one(config: TrainingConfig) -> None:
