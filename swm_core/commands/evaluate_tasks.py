@@ -13,7 +13,7 @@ from swm_core.cli import json_option, write_json
 from swm_core.commands.table import text_table
 from swm_core.data.collection import choose_objects, parse_range
 from swm_core.environment import load_environment
-from swm_core.errors import DataError
+from swm_core.errors import ConfigError, DataError
 
 
 def _read_result(path: Path) -> dict[str, Any]:
@@ -36,12 +36,17 @@ def _read_result(path: Path) -> dict[str, Any]:
 @click.option(
     "--task", required=True, help='"reach", "push", "separate" (objects by seed) or "push red moon to green star".'
 )
-@click.option("--planner", type=click.Choice(["gradient", "mppi", "none", "random"]), default="gradient")
+@click.option("--planner", type=click.Choice(["gradient", "mppi", "policy", "none", "random"]), default="gradient")
 @click.option("--seeds", default="6000:6050", help="Environment seeds FIRST:END.")
 @click.option("--steps", type=click.IntRange(1), help="Most actions; the environment's own number when not given.")
 @click.option("--objects", help="Object set or 'a,b,...'; the environment's first set when not given.")
 @click.option(
     "--model", type=click.Path(file_okay=False, path_type=Path), help="Model folder; the shipped one if not given."
+)
+@click.option(
+    "--policy",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of a base policy (semworld train-policy): it proposes to the planner, or acts alone (planner policy).",
 )
 @click.option(
     "--preset", type=click.Choice(["default", "paper"]), default="default", help="Planner settings to start from."
@@ -66,6 +71,7 @@ def tasks_command(
     steps: int | None,
     objects: str | None,
     model: Path | None,
+    policy: Path | None,
     preset: str,
     settings: tuple[str, ...],
     workers: int,
@@ -90,12 +96,16 @@ def tasks_command(
 
     spec = load_environment(environment).spec
     names = choose_objects(spec, objects or next(iter(spec.object_sets)))
-    config = planner_config(planner, preset, settings)
+    config = planner_config(planner, preset, settings, policy is not None)
+    if config.needs_policy and policy is None:
+        raise ConfigError("these planner settings need a base policy: give its folder with --policy")
     folder = None if planner in WITHOUT_MODEL else model or shipped_model(environment)
     weights = weights_hash(folder) if folder else None
-    evaluation = TaskEvaluation(environment, names, task, steps or spec.episode_steps, config, weights)
+    policy = policy if config.needs_policy else None
+    drawn = weights_hash(policy) if policy else None
+    evaluation = TaskEvaluation(environment, names, task, steps or spec.episode_steps, config, weights, drawn)
     log = json_file.with_suffix(".jsonl") if json_file else None
-    options = RunOptions(folder, workers, log, videos, video_episodes, progress=True)
+    options = RunOptions(folder, workers, log, videos, video_episodes, progress=True, policy=policy)
     records = evaluate_task(evaluation, parse_range(seeds), options)
     result = task_result(evaluation, records)
     if compare is not None:

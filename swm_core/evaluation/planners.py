@@ -13,21 +13,25 @@ import yaml
 
 from swm_core.environment import EnvironmentSpec
 from swm_core.errors import ConfigError
-from swm_core.planning.controller import PAPER_LANGTABLE, PLANNERS, Controller, PlannerConfig
+from swm_core.planning.controller import Controller
+from swm_core.planning.settings import DEFAULT, PAPER_LANGTABLE, PLANNERS, PlannerConfig, with_policy
 from swm_core.settings import structured
 from swm_core.tasks.task import Task
 
-PRESETS = {"default": PlannerConfig(), "paper": PAPER_LANGTABLE}
+PRESETS = {"default": DEFAULT, "paper": PAPER_LANGTABLE}
 WITHOUT_MODEL = ("none", "random")
 
 
-def planner_config(planner: str, preset: str = "default", settings: Sequence[str] = ()) -> PlannerConfig:
+def planner_config(
+    planner: str, preset: str = "default", settings: Sequence[str] = (), policy: bool = False
+) -> PlannerConfig:
     """The planner's settings.
 
     Args:
         planner: one of `PLANNERS`.
         preset: one of `PRESETS`.
         settings: "planner.NAME=VALUE" or "planner.gradient.NAME=VALUE", the value in YAML.
+        policy: whether there is a base policy; its proposals then come first, and replace uniform ones.
 
     Raises:
         ConfigError: an unknown planner, preset or setting, or a value of a wrong type or range.
@@ -36,7 +40,8 @@ def planner_config(planner: str, preset: str = "default", settings: Sequence[str
         raise ConfigError(
             f"planner {planner!r} ({', '.join(PLANNERS)}) or preset {preset!r} ({', '.join(PRESETS)}) unknown"
         )
-    data: dict[str, Any] = asdict(replace(PRESETS[preset], planner=planner))
+    start = with_policy(PRESETS[preset]) if policy else PRESETS[preset]
+    data: dict[str, Any] = asdict(replace(start, planner=planner))
     for setting in settings:
         path, equals, value = setting.partition("=")
         first, *names = path.split(".")
@@ -139,17 +144,19 @@ class BlindActor:
         return Chosen(self._random.uniform(self.spec.action_low, self.spec.action_high, shape).astype(np.float32))
 
 
-def make_actor(spec: EnvironmentSpec, config: PlannerConfig, model: Path | None) -> Actor:
+def make_actor(spec: EnvironmentSpec, config: PlannerConfig, model: Path | None, policy: Path | None = None) -> Actor:
     """What plays an episode.
 
     Args:
         spec: of the environment.
         config: how to plan.
         model: folder of a saved model; not read where the planner needs none.
+        policy: folder of a saved base policy, or None.
 
     Raises:
-        ModelError: no such model.
+        ModelError: no such model or policy, or one that does not go with the other.
+        ConfigError: the settings name a base policy and there is none.
     """
     if config.planner in WITHOUT_MODEL:
         return BlindActor(spec, config)
-    return PlannedActor(Controller.load(spec.name, model, config))
+    return PlannedActor(Controller.load(spec.name, model, config, policy=policy))

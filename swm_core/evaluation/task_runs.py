@@ -27,6 +27,7 @@ class _Preparation:
 
     evaluation: TaskEvaluation
     model: Path | None
+    policy: Path | None
     videos: Path | None
     filmed: tuple[int, ...]
     commit: str
@@ -35,7 +36,7 @@ class _Preparation:
         """What plays the episode of a seed."""
         entry = load_environment(self.evaluation.environment)
         env = entry.make(images=False)
-        actor = make_actor(entry.spec, self.evaluation.planner, self.model)
+        actor = make_actor(entry.spec, self.evaluation.planner, self.model, self.policy)
 
         def play(seed: int) -> EpisodeRecord:
             if self.videos is None or seed not in self.filmed:
@@ -134,6 +135,7 @@ class RunOptions:
         videos: folder of films; None for none.
         video_episodes: how many episodes are filmed, the first seeds.
         progress: whether to show a progress bar.
+        policy: folder of a saved base policy; None for none.
     """
 
     model: Path | None = None
@@ -142,6 +144,7 @@ class RunOptions:
     videos: Path | None = None
     video_episodes: int = 3
     progress: bool = False
+    policy: Path | None = None
 
 
 def evaluate_task(
@@ -166,7 +169,12 @@ def evaluate_task(
     finished = read_episodes(options.log, evaluation) if options.log else {}
     left = [seed for seed in seeds if seed not in finished]
     prepare = _Preparation(
-        evaluation, options.model, options.videos, tuple(seeds[: options.video_episodes]), code_version()
+        evaluation,
+        options.model,
+        options.policy,
+        options.videos,
+        tuple(seeds[: options.video_episodes]),
+        code_version(),
     )
     records = {seed: finished[seed] for seed in seeds if seed in finished}
     with tqdm(total=len(seeds), initial=len(records), unit="episode", disable=not options.progress) as bar:

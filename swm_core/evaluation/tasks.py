@@ -46,6 +46,7 @@ class TaskEvaluation:
         steps: most actions in an episode.
         planner: how to plan.
         weights: hash of the model's weights; None where the planner uses no model.
+        policy: hash of the base policy's weights; None where there is none.
     """
 
     environment: str
@@ -54,6 +55,7 @@ class TaskEvaluation:
     steps: int
     planner: PlannerConfig
     weights: str | None = None
+    policy: str | None = None
 
     def __post_init__(self) -> None:
         """Check the task and the steps.

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,69 +16,16 @@ from swm_core.errors import ConfigError, ModelError, PlanningError
 from swm_core.models.grounded import GroundedModel
 from swm_core.models.interface import WorldModel
 from swm_core.models.shipped import shipped_model
-from swm_core.planning.gradient import GradientConfig, climb
-from swm_core.planning.mppi import MppiConfig, sample_plan
+from swm_core.models.weights import weights_hash
+from swm_core.planning.gradient import climb
+from swm_core.planning.mppi import sample_plan
 from swm_core.planning.plan import Plan
-from swm_core.planning.proposals import headings, shifted, straight_to
+from swm_core.planning.proposals import Known, first_guesses, uniform_chunk
 from swm_core.planning.search import Bounds, Deadline, Search
+from swm_core.planning.settings import DEFAULT, POLICY, PlannerConfig
 from swm_core.planning.value import Score, desired, make_score
+from swm_core.policies.base import BasePolicy, Observed
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
-
-PLANNERS = ("gradient", "mppi", "none", "random")
-PROPOSALS = ("previous", "named", "headings", "still", "uniform")
-
-
-@dataclass(frozen=True)
-class PlannerConfig:
-    """How chunks are planned.
-
-    Attributes:
-        planner: "gradient", "mppi", "none" (no motion) or "random" (uniform actions); the last two are for comparison.
-        horizon: actions in a chunk, H.
-        sub_chunk: c of Eq. 2.
-        execute: actions executed before the next plan in lockstep.
-        proposals: first guesses: "previous" (the rest of the last plan), "named" (straight lines to what the questions
-            name), "headings" (straight lines all around), "still" (no motion), "uniform" (a chunk of uniform actions).
-            MPPI samples around them; with "uniform" alone it samples its first round uniformly (the paper's way).
-        directions: number of headings.
-        speeds: their speeds, as shares of the largest action.
-        complete_above: probability of the completion question above which it counts as answered.
-        complete_frames: frames in a row for which it must be.
-        gradient: settings of the gradient planner.
-        mppi: settings of MPPI.
-    """
-
-    planner: str = "gradient"
-    horizon: int = field(default=16, metadata={"range": (1, 20)})
-    sub_chunk: int = field(default=8, metadata={"range": (1, 20)})
-    execute: int = field(default=4, metadata={"range": (1, 20)})
-    proposals: tuple[str, ...] = ("previous", "named", "headings", "still")
-    directions: int = field(default=8, metadata={"range": (0, 64)})
-    speeds: tuple[float, ...] = (0.9,)
-    complete_above: float = field(default=0.7, metadata={"range": (0.0, 1.0)})
-    complete_frames: int = field(default=2, metadata={"range": (1, 100)})
-    gradient: GradientConfig = field(default_factory=GradientConfig)
-    mppi: MppiConfig = field(default_factory=MppiConfig)
-
-    def __post_init__(self) -> None:
-        """Check the ranges.
-
-        Raises:
-            ConfigError: a value is outside its range.
-        """
-        if self.planner not in PLANNERS:
-            raise ConfigError(f"planner {self.planner!r} is none of {', '.join(PLANNERS)}")
-        if not self.proposals or not set(self.proposals) <= set(PROPOSALS):
-            raise ConfigError(f"proposals {self.proposals} must be some of {', '.join(PROPOSALS)}")
-        if not 1 <= self.execute <= self.horizon or not 1 <= self.sub_chunk <= self.horizon:
-            raise ConfigError(f"execute and sub_chunk must be within 1 and the horizon {self.horizon}")
-
-
-# Paper A.3.1: learning rate 0.02, gradients clipped to norm 1, ten iterations, no trust region; A.5.2: without a base
-# policy, from one chunk of uniform actions.
-PAPER_LANGTABLE = PlannerConfig(
-    proposals=("uniform",), gradient=GradientConfig(iterations=10, rate=0.02, clip=1.0, unit=False)
-)
 
 
 class Controller:
@@ -92,9 +38,11 @@ class Controller:
         action_names: names of the action dimensions.
         config: how to plan.
         seed: of sampling planners.
+        policy: base policy; needed where the settings name it.
 
     Raises:
-        ConfigError: the horizon is longer than the model's, or the bounds do not fit its actions.
+        ConfigError: the horizon is longer than the model's or the policy's, the bounds do not fit the model's actions,
+            or the settings name a base policy and there is none.
     """
 
     def __init__(
@@ -103,25 +51,36 @@ class Controller:
         low: Sequence[float],
         high: Sequence[float],
         action_names: Sequence[str],
-        config: PlannerConfig = PlannerConfig(),
+        config: PlannerConfig = DEFAULT,
         seed: int = 0,
+        policy: BasePolicy | None = None,
     ) -> None:
         if config.horizon > model.horizon:
             raise ConfigError(f"planning horizon {config.horizon} is longer than the model's {model.horizon}")
         if not len(low) == len(high) == len(action_names) == model.action_dim:
             raise ConfigError(f"the model takes actions of {model.action_dim} dimensions, the bounds have {len(low)}")
-        self.model, self.config, self.seed = model, config, seed
+        if config.needs_policy and policy is None:
+            raise ConfigError("these planner settings need a base policy, and none is given")
+        if policy is not None and config.horizon > policy.horizon:
+            raise ConfigError(f"planning horizon {config.horizon} is longer than the policy's {policy.horizon}")
+        self.model, self.config, self.seed, self.policy = model, config, seed, policy
         self.low, self.high = torch.tensor(low, dtype=torch.float32), torch.tensor(high, dtype=torch.float32)
         self.axes = action_axes(action_names)
         self._random = torch.Generator().manual_seed(seed)
         self._task: Task | None = None
         self._previous: Tensor | None = None
+        self._observed: tuple[Observed, ...] = ()  # the last frames that the policy looks at
         self._complete = 0
         self.subgoal, self.finished = 0, False
 
     @classmethod
     def load(
-        cls, environment: str, folder: Path | None = None, config: PlannerConfig = PlannerConfig(), seed: int = 0
+        cls,
+        environment: str,
+        folder: Path | None = None,
+        config: PlannerConfig = DEFAULT,
+        seed: int = 0,
+        policy: Path | None = None,
     ) -> Controller:
         """A controller with a saved model.
 
@@ -130,18 +89,24 @@ class Controller:
             folder: of a saved model.
             config: how to plan.
             seed: of sampling planners.
+            policy: folder of a saved base policy, trained on this model's features; None for none.
 
         Raises:
-            ModelError: no such model, or damaged files.
+            ModelError: no such model or policy, damaged files, or a policy trained on another model.
             ConfigError: no such environment, or settings or bounds that do not fit the model.
         """
         spec = load_environment(environment).spec
-        model = GroundedModel.load(folder or shipped_model(environment))
-        return cls(model, spec.action_low, spec.action_high, spec.action_names, config, seed)
+        folder = folder or shipped_model(environment)
+        model, base = GroundedModel.load(folder), None
+        if policy is not None:
+            from swm_core.policies.diffusion import DiffusionPolicy  # its import takes seconds
+
+            base = DiffusionPolicy.load(policy, model, weights_hash(folder))
+        return cls(model, spec.action_low, spec.action_high, spec.action_names, config, seed, base)
 
     def start(self, task: Task) -> None:
         """Begin a task at its first subgoal; nothing of an earlier one is kept."""
-        self._task, self._previous, self._complete = task, None, 0
+        self._task, self._previous, self._observed, self._complete = task, None, (), 0
         self.subgoal, self.finished = 0, False
         self._random.manual_seed(self.seed)
 
@@ -206,7 +171,11 @@ class Controller:
         if self.subgoal != pursued:  # plan for the new subgoal, from this very frame
             return self.plan(image, committed, None if deadline is None else deadline - clock.elapsed, executed)
         score = make_score(lambda actions: self.model.answer(prefix, actions), subgoal.questions, self.config.sub_chunk)
-        proposals = self._proposals(present.positions, bounds, self.config.execute if executed is None else executed)
+        executed = self.config.execute if executed is None else executed
+        drawn = self._draw(observation, subgoal, executed)
+        seen = None if present.positions is None else present.positions[0, :, 0]  # (K, M, 3)
+        known = Known(self._previous, executed, seen, drawn)
+        proposals = first_guesses(self.config, bounds, self.axes, known, self._random)
         begun = clock.elapsed
         search = self._search(score, proposals, bounds, clock)
         self._previous = search.actions
@@ -237,12 +206,12 @@ class Controller:
 
     def warm_up(self) -> None:
         """Plan once for nothing, so that the first real plan takes no longer than the others."""
-        task, state = self._task, (self.subgoal, self.finished, self._previous, self._complete)
+        task, state = self._task, (self.subgoal, self.finished, self._previous, self._observed, self._complete)
         question = "Is it touching?"
         self.start(Task("warm-up", (Subgoal((WeightedQuestion(question), WeightedQuestion(question))),)))
         for _ in range(2):
             self.plan(np.zeros(self.model.image_shape, np.uint8))
-        self._task, (self.subgoal, self.finished, self._previous, self._complete) = task, state
+        self._task, (self.subgoal, self.finished, self._previous, self._observed, self._complete) = task, state
         self._random.manual_seed(self.seed)
 
     def _actions(self, actions: np.ndarray, what: str) -> Tensor:
@@ -269,22 +238,15 @@ class Controller:
         else:
             self.finished = True
 
-    def _proposals(self, positions: Tensor | None, bounds: Bounds, executed: int) -> Tensor:
-        """(C, H, A): the first guesses that the configuration names, as far as there is something to make them of."""
-        shape, kinds = (self.config.horizon, len(self.low)), self.config.proposals
-        parts = []
-        if "previous" in kinds and self._previous is not None:
-            parts.append(shifted(self._previous, executed)[None])
-        if "named" in kinds and positions is not None:
-            seen = positions[0, :, 0]  # (K, M, 3)
-            parts.append(straight_to(seen[0, 0], seen[:, 1:].flatten(0, 1), self.axes, shape[0], bounds))
-        if "headings" in kinds and self.config.directions:
-            parts.append(headings(self.config.directions, self.config.speeds, shape[0], bounds))
-        if "uniform" in kinds:
-            parts.append(self.low + torch.rand(1, *shape, generator=self._random) * (self.high - self.low))
-        if "still" in kinds or not parts:
-            parts.append(torch.zeros(1, *shape))
-        return torch.cat(parts)
+    def _draw(self, observation: object, subgoal: Subgoal, executed: int) -> Tensor | None:
+        """(C, H, A) chunks of the base policy, None where it takes no part; remembers the frame for the next ones."""
+        if self.policy is None or not self.config.needs_policy:
+            return None
+        earlier = [Observed(seen.frame, seen.age + executed) for seen in self._observed]
+        self._observed = (*earlier, Observed(observation))[-self.policy.frames :]
+        count = 1 if self.config.planner == POLICY else self.config.policy_proposals
+        drawn = self.policy.propose(self._observed, subgoal.questions, count, self._random)
+        return drawn[:, : self.config.horizon]
 
     def _search(self, score: Score, proposals: Tensor, bounds: Bounds, clock: Deadline) -> Search:
         """Run the configured planner."""
@@ -294,9 +256,9 @@ class Controller:
         if kind == "mppi":
             start = None if self.config.proposals == ("uniform",) else proposals
             return sample_plan(score, start, shape, bounds, self.config.mppi, self._random, clock)
-        chunk = torch.zeros(1, *shape)
+        chunk = proposals if kind == POLICY else torch.zeros(1, *shape)
         if kind == "random":
-            chunk = self.low + torch.rand(1, *shape, generator=self._random) * (self.high - self.low)
+            chunk = uniform_chunk(shape, bounds, self._random)
         search, chunk = Search(), bounds.apply(chunk)
         with torch.no_grad():
             search.record(chunk, score(chunk))

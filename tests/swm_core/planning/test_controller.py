@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The controller on a world whose answers are known by hand: a point on a line that moves by the actions."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,8 +10,9 @@ import pytest
 import torch
 
 from swm_core.errors import ConfigError, PlanningError
-from swm_core.planning.controller import PAPER_LANGTABLE, PLANNERS, Controller, PlannerConfig
+from swm_core.planning.controller import Controller
 from swm_core.planning.gradient import GradientConfig
+from swm_core.planning.settings import PAPER_LANGTABLE, PLANNERS, PlannerConfig, with_policy
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
 
 LIMIT = 0.03
@@ -22,11 +24,29 @@ def task(*targets: str) -> Task:
     return Task("go", tuple(Subgoal((WeightedQuestion(target),)) for target in targets))
 
 
+class PointPolicy:
+    """Goes at half speed to where the question says, or away if no is wanted, with a little noise."""
+
+    horizon, frames = 16, 2
+
+    def __init__(self) -> None:
+        self.seen: list[list[tuple[float, int]]] = []
+
+    def propose(self, observations, questions, count: int, generator: torch.Generator) -> torch.Tensor:
+        self.seen.append([(observed.frame, observed.age) for observed in observations])
+        gap = float(questions[0].text.split()[-1]) - observations[-1].frame
+        chunk = torch.zeros(16, 2)
+        chunk[:, 0] = math.copysign(LIMIT / 2, gap if questions[0].desired else -gap)
+        return chunk + 1e-4 * torch.randn(count, 16, 2, generator=generator)
+
+
 @pytest.fixture
 def make(point_model) -> Make:
-    def build(seed: int = 0, **settings) -> Controller:
+    def build(seed: int = 0, policy: PointPolicy | None = None, **settings) -> Controller:
         config = PlannerConfig(**{"horizon": 8, "sub_chunk": 4, **settings})
-        return Controller(point_model, (-LIMIT, -LIMIT), (LIMIT, LIMIT), ("dx", "dy"), config, seed)
+        if config.needs_policy:
+            policy = policy or PointPolicy()
+        return Controller(point_model, (-LIMIT, -LIMIT), (LIMIT, LIMIT), ("dx", "dy"), config, seed, policy)
 
     return build
 
@@ -165,6 +185,81 @@ def test_warming_up_changes_nothing(point_model) -> None:
     controllers[0].warm_up()
     image = np.zeros((8, 8, 3), np.uint8)
     np.testing.assert_array_equal(*(controller.plan(image).actions for controller in controllers))
+
+
+@pytest.mark.parametrize("planner", ["gradient", "mppi"])
+def test_proposals_of_a_policy_are_refined(make: Make, frame_at: Frame, planner: str) -> None:
+    alone = make(planner="policy")
+    refined = make(planner=planner, proposals=("policy",), policy_proposals=3)
+    plans = []
+    for controller in (alone, refined):
+        controller.start(task("at 0.4"))
+        plans.append(controller.plan(frame_at(0.1)))
+    np.testing.assert_allclose(plans[0].actions[:, 0], LIMIT / 2, atol=1e-3)
+    assert plans[0].candidates.shape == (1, 8, 2)
+    assert plans[1].value > plans[0].value + 0.1
+
+
+def test_without_iterations_the_best_of_the_policys_chunks_is_taken(make: Make, frame_at: Frame) -> None:
+    controller = make(proposals=("policy", "still"), gradient=GradientConfig(iterations=0, keep=9), policy_proposals=5)
+    controller.start(task("at 0.4"))
+    plan = controller.plan(frame_at(0.1))
+    assert len(plan.candidates) == 6
+    assert plan.value == pytest.approx(plan.candidate_values[:5].max())
+    assert len({float(x) for x in plan.candidates[:5, 0, 0]}) == 5
+
+
+def test_the_policy_sees_the_last_two_frames_of_this_task(make: Make, frame_at: Frame) -> None:
+    policy = PointPolicy()
+    controller = make(planner="policy", policy=policy)
+    controller.start(task("at 0.4"))
+    controller.plan(frame_at(0.1))
+    controller.plan(frame_at(0.2), executed=3)
+    controller.plan(frame_at(0.3))  # four, as the settings say
+    controller.start(task("at 0.0"))
+    controller.plan(frame_at(0.1))
+    assert policy.seen == [[(0.1, 0)], [(0.1, 3), (0.2, 0)], [(0.2, 4), (0.3, 0)], [(0.1, 0)]]
+
+
+def test_warming_up_leaves_the_frames_of_a_task_alone(point_model, frame_at: Frame) -> None:
+    class Still(PointPolicy):
+        def propose(self, observations, questions, count: int, generator: torch.Generator) -> torch.Tensor:
+            self.seen.append([(observed.frame, observed.age) for observed in observations])
+            return torch.zeros(count, 16, 2)
+
+    point_model.read = lambda observation, questions: (observation, [(0.2, False)] * len(questions))
+    policy, config = Still(), PlannerConfig(planner="policy")
+    controller = Controller(point_model, (-LIMIT,) * 2, (LIMIT,) * 2, ("dx", "dy"), config, policy=policy)
+    controller.start(task("at 0.2"))
+    controller.plan(frame_at(0.1))
+    controller.warm_up()
+    controller.plan(frame_at(0.3))
+    assert policy.seen[-1] == [(0.1, 4), (0.3, 0)]
+
+
+def test_a_frame_in_which_the_subgoal_changes_is_seen_once(make: Make, frame_at: Frame) -> None:
+    policy = PointPolicy()
+    controller = make(planner="policy", policy=policy, complete_frames=1)
+    controller.start(task("at 0.1", "at 0.4"))
+    plan = controller.plan(frame_at(0.1))
+    assert policy.seen == [[(0.1, 0)]]
+    assert plan.actions[0, 0] > 0
+
+
+def test_a_policy_that_is_missing_or_too_short_is_refused(point_model) -> None:
+    bounds = (-LIMIT,) * 2, (LIMIT,) * 2, ("dx", "dy")
+    for config in (PlannerConfig(planner="policy"), with_policy(PlannerConfig())):
+        with pytest.raises(ConfigError, match="need a base policy"):
+            Controller(point_model, *bounds, config)
+    short = PointPolicy()
+    short.horizon = 8
+    with pytest.raises(ConfigError, match="longer than the policy"):
+        Controller(point_model, *bounds, with_policy(PlannerConfig()), policy=short)
+
+
+def test_a_policy_stands_in_for_uniform_proposals() -> None:
+    assert with_policy(PAPER_LANGTABLE).proposals == ("policy",)
+    assert with_policy(PlannerConfig()).proposals == ("policy", *PlannerConfig().proposals)
 
 
 def test_the_last_plan_is_a_proposal(make: Make, frame_at: Frame) -> None:

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How chunks are planned: one frozen dataclass, its checks and its presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from swm_core.errors import ConfigError
+from swm_core.planning.gradient import GradientConfig
+from swm_core.planning.mppi import MppiConfig
+
+POLICY = "policy"  # a planner that executes the base policy alone, and a kind of proposals
+PLANNERS = ("gradient", "mppi", POLICY, "none", "random")
+PROPOSALS = ("previous", POLICY, "named", "headings", "still", "uniform")
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """How chunks are planned.
+
+    Attributes:
+        planner: "gradient", "mppi", "policy" (the base policy alone), "none" (no motion) or "random" (uniform actions);
+            the last three are for comparison.
+        horizon: actions in a chunk, H.
+        sub_chunk: c of Eq. 2.
+        execute: actions executed before the next plan in lockstep.
+        proposals: first guesses: "previous" (the rest of the last plan), "policy" (drawn from the base policy), "named"
+            (straight lines to what the questions name), "headings" (straight lines all around), "still" (no motion),
+            "uniform" (a chunk of uniform actions). MPPI samples around them; with "uniform" alone it samples its first
+            round uniformly (the paper's way).
+        policy_proposals: how many chunks are drawn from the base policy.
+        directions: number of headings.
+        speeds: their speeds, as shares of the largest action.
+        complete_above: probability of the completion question above which it counts as answered.
+        complete_frames: frames in a row for which it must be.
+        gradient: settings of the gradient planner.
+        mppi: settings of MPPI.
+    """
+
+    planner: str = "gradient"
+    horizon: int = field(default=16, metadata={"range": (1, 20)})
+    sub_chunk: int = field(default=8, metadata={"range": (1, 20)})
+    execute: int = field(default=4, metadata={"range": (1, 20)})
+    proposals: tuple[str, ...] = ("previous", "named", "headings", "still")
+    policy_proposals: int = field(default=4, metadata={"range": (1, 64)})
+    directions: int = field(default=8, metadata={"range": (0, 64)})
+    speeds: tuple[float, ...] = (0.9,)
+    complete_above: float = field(default=0.7, metadata={"range": (0.0, 1.0)})
+    complete_frames: int = field(default=2, metadata={"range": (1, 100)})
+    gradient: GradientConfig = field(default_factory=GradientConfig)
+    mppi: MppiConfig = field(default_factory=MppiConfig)
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ConfigError: a value is outside its range.
+        """
+        if self.planner not in PLANNERS:
+            raise ConfigError(f"planner {self.planner!r} is none of {', '.join(PLANNERS)}")
+        if not self.proposals or not set(self.proposals) <= set(PROPOSALS):
+            raise ConfigError(f"proposals {self.proposals} must be some of {', '.join(PROPOSALS)}")
+        if not 1 <= self.execute <= self.horizon or not 1 <= self.sub_chunk <= self.horizon:
+            raise ConfigError(f"execute and sub_chunk must be within 1 and the horizon {self.horizon}")
+        if self.policy_proposals < 1:
+            raise ConfigError(f"policy_proposals is {self.policy_proposals}; at least 1 is drawn")
+
+    @property
+    def needs_policy(self) -> bool:
+        """Whether a base policy takes part."""
+        return self.planner == POLICY or (self.planner in ("gradient", "mppi") and POLICY in self.proposals)
+
+
+DEFAULT = PlannerConfig()  # what measures best
+
+# Paper A.3.1: learning rate 0.02, gradients clipped to norm 1, ten iterations, no trust region; A.5.2: without a base
+# policy, from one chunk of uniform actions.
+PAPER_LANGTABLE = PlannerConfig(
+    proposals=("uniform",),
+    policy_proposals=1,
+    gradient=GradientConfig(iterations=10, rate=0.02, clip=1.0, unit=False),
+)
+
+
+def with_policy(config: PlannerConfig) -> PlannerConfig:
+    """The same with proposals of a base policy, which stand in for uniform ones."""
+    others = [kind for kind in config.proposals if kind not in (POLICY, "uniform")]
+    return replace(config, proposals=(POLICY, *others))
