@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -25,7 +25,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _work: Callable[[Any], Any] | None = None  # what this process of a pool does with a job
-_here = threading.local()  # in a thread of a cluster's worker: "prepared" for the last run, and the "work" it gave
+_here = threading.local()  # in a thread of a cluster's worker: number of the "run" that it prepared for, and its "work"
 
 
 def _end_with_parent() -> None:
@@ -66,11 +66,10 @@ def _single_threaded_children() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _do_prepared(prepared: bytes, job: Any) -> Any:
+def _do_prepared(run: str, prepare: Callable[[], Callable[[Any], Any]], job: Any) -> Any:
     """Do a job on a cluster, preparing first where this thread did not yet for this run."""
-    if getattr(_here, "prepared", None) != prepared:
-        _here.work = pickle.loads(prepared)()  # noqa: S301 (from the user's own scheduler)
-        _here.prepared = prepared
+    if getattr(_here, "run", None) != run:
+        _here.work, _here.run = prepare(), run
     return _here.work(job)
 
 
@@ -87,7 +86,7 @@ def _run_on_cluster(
     except (OSError, ValueError) as error:
         raise BridgeError(f"no Dask scheduler answers at {address} ({error})") from error
     with client:
-        running = client.map(partial(_do_prepared, pickle.dumps(prepare)), jobs, pure=False)
+        running = client.map(partial(_do_prepared, uuid.uuid4().hex, prepare), jobs, pure=False)
         try:
             for future in as_completed(running):
                 yield future.result()
