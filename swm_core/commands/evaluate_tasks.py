@@ -53,6 +53,7 @@ def _read_result(path: Path) -> dict[str, Any]:
 )
 @click.option("--set", "settings", multiple=True, help="planner.NAME=VALUE, planner.gradient.NAME=VALUE (repeatable).")
 @click.option("--workers", type=click.IntRange(0), default=0, help="Processes; 0 evaluates in this one.")
+@click.option("--cluster", help="Address of a Dask scheduler whose workers play (tcp://host:8786).")
 @click.option("--videos", type=click.Path(file_okay=False, path_type=Path), help="Folder for films of episodes.")
 @click.option("--video-episodes", type=click.IntRange(1), default=3, help="How many are filmed: the first seeds.")
 @click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Also write tables here.")
@@ -75,6 +76,7 @@ def tasks_command(
     preset: str,
     settings: tuple[str, ...],
     workers: int,
+    cluster: str | None,
     videos: Path | None,
     video_episodes: int,
     markdown: Path | None,
@@ -105,7 +107,7 @@ def tasks_command(
     drawn = weights_hash(policy) if policy else None
     evaluation = TaskEvaluation(environment, names, task, steps or spec.episode_steps, config, weights, drawn)
     log = json_file.with_suffix(".jsonl") if json_file else None
-    options = RunOptions(folder, workers, log, videos, video_episodes, progress=True, policy=policy)
+    options = RunOptions(folder, workers, cluster, log, videos, video_episodes, progress=True, policy=policy)
     records = evaluate_task(evaluation, parse_range(seeds), options)
     result = task_result(evaluation, records)
     if compare is not None:

@@ -131,6 +131,7 @@ class RunOptions:
     Attributes:
         model: folder of a saved model; None for the shipped one.
         workers: processes; 0 for none but this one.
+        cluster: address of a Dask scheduler whose workers play instead; they read `model` from their own disks.
         log: file of finished episodes (JSON lines); None to keep nothing.
         videos: folder of films; None for none.
         video_episodes: how many episodes are filmed, the first seeds.
@@ -140,6 +141,7 @@ class RunOptions:
 
     model: Path | None = None
     workers: int = 0
+    cluster: str | None = None
     log: Path | None = None
     videos: Path | None = None
     video_episodes: int = 3
@@ -179,7 +181,7 @@ def evaluate_task(
     records = {seed: finished[seed] for seed in seeds if seed in finished}
     with tqdm(total=len(seeds), initial=len(records), unit="episode", disable=not options.progress) as bar:
         workers = options.workers if options.workers > 1 else 0  # one worker would only leave this process idle
-        for record in _keep(options.log, evaluation, run_jobs(prepare, left, workers)):
+        for record in _keep(options.log, evaluation, run_jobs(prepare, left, workers, options.cluster)):
             records[record.seed] = record
             bar.set_postfix(success=f"{sum(r.success for r in records.values())}/{len(records)}")
             bar.update()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest imports tests by file, which leaves their folder off the path
 import tabletop
+from distributed import LocalCluster
 
 from swm_core.data.collecting import collect
 from swm_core.data.collection import plan_episodes
@@ -43,3 +45,16 @@ def data(folder: Path) -> Trajectories:
 @pytest.fixture(scope="session")
 def catalogue() -> QuestionCatalogue:
     return QuestionCatalogue(LANGTABLE_QUESTIONS, LANGTABLE_LOCATE, EFFECTOR_WORDS)
+
+
+@pytest.fixture(scope="session")
+def cluster(environment: str) -> Iterator[LocalCluster]:
+    """Two workers of one thread, as child processes that find the tabletop environment."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as local:
+        yield local
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before

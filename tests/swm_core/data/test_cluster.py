@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,19 +19,6 @@ from swm_core.data.storage import episode_files
 from swm_core.errors import BridgeError
 
 JOBS = plan_episodes([("chase", 30), ("wander", 30)], range(30))
-
-
-@pytest.fixture(scope="module")
-def cluster(environment: str) -> Iterator[LocalCluster]:
-    """Two workers of one thread, as child processes that find the tabletop environment."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
-    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as local:
-        yield local
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
 
 
 def test_a_killed_worker_costs_no_episode_and_changes_none(cluster: LocalCluster, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import LocalCluster
 
 from swm_core.cli import main
 from swm_core.environment import load_environment
@@ -171,12 +172,15 @@ def test_a_model_plans_and_the_film_shows_it(tmp_path: Path, model_folder: Path)
     assert frames == 6 + 1 + 10  # before each action, after the last, and held
 
 
-def test_workers_change_nothing_but_time(tmp_path: Path) -> None:
-    for workers in (0, 2):
-        assert evaluate(tmp_path / f"{workers}.json", "--workers", str(workers), seeds="6000:6003") == 0
-    first, second = (json.loads((tmp_path / f"{w}.json").read_text())["episodes"] for w in (0, 2))
+def test_workers_and_cluster_change_nothing_but_time(cluster: LocalCluster, tmp_path: Path) -> None:
+    ways = (("--workers", "0"), ("--workers", "2"), ("--cluster", cluster.scheduler_address))
     kept = ("seed", "task", "success", "steps", "redraws", "subgoals_done")
-    assert [[e[k] for k in kept] for e in first] == [[e[k] for k in kept] for e in second]
+    episodes = []
+    for i, words in enumerate(ways):
+        assert evaluate(tmp_path / f"{i}.json", *words, seeds="6000:6003") == 0
+        found = json.loads((tmp_path / f"{i}.json").read_text())["episodes"]
+        episodes.append([[episode[key] for key in kept] for episode in found])
+    assert episodes[0] == episodes[1] == episodes[2]
 
 
 def test_results_are_compared_seed_by_seed(tmp_path: Path) -> None:
