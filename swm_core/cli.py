@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "ask": ("swm_core.commands.ask:ask_command", "Ask about the future of a picture."),
     "attend": ("swm_core.commands.attend:attend_command", "Draw where the words of questions look in a picture."),
+    "probe": ("swm_core.commands.probe:probe_command", "Measure what the frozen image tokens say about positions."),
     "bench": ("swm_core.commands.bench:bench_command", "Measure the time of a plan, ours and the paper's order."),
     "train": ("swm_core.commands.train:train_command", "Train a world model."),
     "export": ("swm_core.commands.export:export_command", "Put a trained model into the form in which it is shipped."),
