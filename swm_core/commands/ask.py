@@ -48,13 +48,13 @@ def ask_command(
     Example: semworld ask --image frame.png --actions actions.csv "Will the red moon touch the green star?"
     """
     from swm_core.evaluation.asking import ask_model, draw_answer, read_actions, read_frame
-    from swm_core.models.grounded import GroundedModel
+    from swm_core.models.loading import load_world_model
     from swm_core.models.shipped import shipped_model
     from swm_core.models.weights import weights_hash
 
     spec = load_environment(environment).spec
     folder = model or shipped_model(environment)
-    loaded = GroundedModel.load(folder)
+    loaded = load_world_model(folder)
     frame = read_frame(image)
     chunk = np.zeros((0, spec.action_dim), np.float32)
     if actions is not None:
@@ -76,4 +76,4 @@ def ask_command(
     }
     write_json(json_file, result)
     if picture is not None:
-        draw_answer(frame, loaded.network.config.camera, question, answer, picture)
+        draw_answer(frame, spec.camera, question, answer, picture)

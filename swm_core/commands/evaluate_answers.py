@@ -26,6 +26,9 @@ from swm_core.environment import load_environment
 @click.option("--seed", type=int, default=0, help="Seed of the test set.")
 @click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Also write tables here.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Also draw the result as PNG here.")
+@click.option(
+    "--failures", type=click.Path(file_okay=False, path_type=Path), help="Draw the most frequent failures as PNG here."
+)
 @json_option
 def answers_command(
     data: tuple[Path, ...],
@@ -37,6 +40,7 @@ def answers_command(
     seed: int,
     markdown: Path | None,
     picture: Path | None,
+    failures: Path | None,
     json_file: Path | None,
 ) -> None:
     """Ask the model about episodes in the data set folders DATA that it was not trained on.
@@ -48,8 +52,9 @@ def answers_command(
     from swm_core.data.trajectories import Trajectories
     from swm_core.evaluation.answer_reports import TYPE_HEADER, draw_result, type_rows, write_markdown
     from swm_core.evaluation.answers import answer_measures, answer_questions
+    from swm_core.evaluation.failures import draw_failures, failure_kinds
     from swm_core.evaluation.provenance import provenance
-    from swm_core.models.grounded import GroundedModel
+    from swm_core.models.loading import load_world_model
     from swm_core.models.shipped import shipped_model
     from swm_core.models.weights import weights_hash
     from swm_core.tasks.questions import find_type
@@ -58,11 +63,14 @@ def answers_command(
     entry = load_environment(trajectories.spec.name)
     asked = [find_type(name, entry.questions) for name in types] if types else list(entry.questions)
     folder = model or shipped_model(trajectories.spec.name)
-    loaded = GroundedModel.load(folder)
+    loaded = load_world_model(folder)
     questions = evaluation_questions(trajectories, asked, per_type, seed, phrasings)
-    measures, _ = answer_measures(answer_questions(loaded, trajectories, questions, progress=True))
+    answered = answer_questions(loaded, trajectories, questions, progress=True)
+    measures, _ = answer_measures(answered)
+    kinds = failure_kinds(answered)
     result = {
         **measures,
+        "failures": [kind.summary() for kind in kinds],
         "phrasings": phrasings,
         "per_type": per_type,
         "seed": seed,
@@ -79,3 +87,6 @@ def answers_command(
         write_markdown(result, markdown)
     if picture is not None:
         draw_result(result, picture)
+    if failures is not None:
+        for path in draw_failures(trajectories, questions, answered, kinds, failures):
+            click.echo(str(path))

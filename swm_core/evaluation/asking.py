@@ -17,8 +17,7 @@ from swm_core.camera import Camera
 from swm_core.data.frames import decode_png
 from swm_core.environment import EnvironmentSpec
 from swm_core.errors import DataError
-from swm_core.models.grounded import GroundedModel
-from swm_core.tasks.words import tokenize
+from swm_core.models.interface import WorldModel
 
 LARGEST_FILE = 64 << 20  # bytes; more is no frame and no chunk of actions
 
@@ -111,7 +110,7 @@ def read_actions(path: Path, spec: EnvironmentSpec, most: int) -> np.ndarray:
     return actions
 
 
-def ask_model(model: GroundedModel, image: np.ndarray, question: str, actions: np.ndarray) -> Answer:
+def ask_model(model: WorldModel, image: np.ndarray, question: str, actions: np.ndarray) -> Answer:
     """Ask one question about the future of a frame.
 
     Args:
@@ -124,14 +123,12 @@ def ask_model(model: GroundedModel, image: np.ndarray, question: str, actions: n
         ModelError: the frame has another size than the model's.
         QuestionError: the question is empty, too long, or has no word that the model knows.
     """
-    known = set(model.network.config.vocabulary)
     with torch.no_grad():
         prefix = model.read(model.observe(image), [question])
         answers = model.answer(prefix, torch.as_tensor(actions, dtype=torch.float32)[None])
-    named = prefix.mentioned[0]  # (M,)
-    places = answers.positions[0, 0][:, named] if answers.positions is not None else torch.zeros(len(actions) + 1, 0, 3)
-    unknown = tuple(dict.fromkeys(word for word in tokenize(question) if word not in known))
-    return Answer(answers.yes[0, 0].numpy(), places.numpy(), unknown)
+    places = torch.zeros(len(actions) + 1, 0, 3) if answers.positions is None else answers.positions[0, 0]
+    places = places[:, places.isfinite().all(-1).all(0)]
+    return Answer(answers.yes[0, 0].numpy(), places.numpy(), model.unknown_words(question))
 
 
 def draw_answer(image: np.ndarray, camera: Camera, question: str, answer: Answer, path: Path) -> None:

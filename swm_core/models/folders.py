@@ -24,6 +24,15 @@ _CONVERTER = Converter(forbid_extra_keys=True)
 Config = TypeVar("Config")
 
 
+def saved_format(folder: Path) -> str:
+    """What the network in a folder says it is; empty where it does not say."""
+    try:
+        data = json.loads((folder / CONFIG).read_text())
+    except (OSError, ValueError):
+        return ""
+    return str(data.get("format", "")) if isinstance(data, dict) else ""
+
+
 @dataclass(frozen=True)
 class Kind(Generic[Config]):
     """One kind of saved network.

@@ -86,6 +86,10 @@ class GroundedModel:
             places[k, : len(named)] = [place for place, _ in named]
         return torch.from_numpy(ids)[None], torch.from_numpy(places)[None]
 
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Words that are not in the vocabulary; see `WorldModel.unknown_words`."""
+        return tuple(dict.fromkeys(word for word in tokenize(text) if word not in self._ids))
+
     def read(self, observation: ImageContext, questions: Sequence[str]) -> Prefix:
         """Read questions about a frame; see `WorldModel.read`."""
         with torch.no_grad():
@@ -94,4 +98,6 @@ class GroundedModel:
     def answer(self, prefix: Prefix, actions: Tensor) -> Answers:
         """Answer after every prefix of the actions; see `WorldModel.answer`."""
         readout = self.network.read(prefix, actions[None])
-        return Answers(readout.logits.sigmoid().transpose(0, 1), readout.positions.transpose(0, 1))
+        named = prefix.mentioned[:, None, None, :, None]
+        positions = readout.positions.masked_fill(~named, float("nan"))
+        return Answers(readout.logits.sigmoid().transpose(0, 1), positions.transpose(0, 1))

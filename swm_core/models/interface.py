@@ -18,7 +18,7 @@ class Answers:
     Attributes:
         yes: (C, K, h + 1) float in [0, 1], probability of yes; differentiable in the actions.
         positions: (C, K, h + 1, M, 3) predicted positions of the effector (first) and of what each question names,
-            world frame, m; None where the model does not say.
+            world frame, m, NaN beyond what it names; None where the model does not say.
     """
 
     yes: Tensor
@@ -44,6 +44,10 @@ class WorldModel(Protocol):
         Raises:
             ModelError: another shape or type.
         """
+        ...
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Words of a text that the model does not know, each once."""
         ...
 
     def read(self, observation: Any, questions: Sequence[str]) -> Any:

@@ -121,6 +121,10 @@ class PaliGemmaWorldModel(nn.Module):
             _, past = run_gemma(self.vlm, features, places, places.new_ones(1, length, length).bool(), (), keep=True)
         return SeenImage(features, past)
 
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """None: its tokenizer takes any word apart."""
+        return ()
+
     def read(self, observation: SeenImage, questions: Sequence[str]) -> ReadQuestions:
         """Read questions about a frame; see `WorldModel.read`.
 

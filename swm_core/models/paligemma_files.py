@@ -23,10 +23,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoProcessor, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from swm_core.errors import ConfigError, ModelError
+from swm_core.models.folders import CONFIG, WEIGHTS, saved_format
 from swm_core.models.lora import LoraSettings, add_lora, lora_parameters
 from swm_core.models.paligemma import PaliGemmaWorldModel
 from swm_core.models.paligemma_settings import PaliGemmaSettings
-from swm_core.models.weights import CONFIG, WEIGHTS
 
 FORMAT = "swm-paligemma/1"
 CHECKPOINT = "vlm"
@@ -118,15 +118,6 @@ def save_paligemma(folder: Path, model: PaliGemmaWorldModel, notes: dict[str, An
     partial.replace(folder / CONFIG)
 
 
-def is_saved(folder: str | Path) -> bool:
-    """Whether a folder is that of a saved PaliGemma world model, and not of a bare checkpoint or another model."""
-    try:
-        data = json.loads((Path(folder) / CONFIG).read_text())
-    except (OSError, ValueError):
-        return False
-    return isinstance(data, dict) and str(data.get("format", "")).startswith("swm-paligemma/")
-
-
 def load_paligemma(
     source: str | Path,
     revision: str | None = None,
@@ -147,7 +138,7 @@ def load_paligemma(
     Raises:
         ModelError: missing, damaged or inconsistent files, a checkpoint that cannot be had, or missing settings.
     """
-    if is_saved(source):
+    if saved_format(Path(source)).startswith("swm-paligemma/"):
         model = _load_saved(Path(source), base, offline)
     elif settings is None:
         raise ModelError(f"{source} is no saved world model; to begin one from a bare checkpoint, give settings")

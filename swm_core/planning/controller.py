@@ -15,6 +15,7 @@ from swm_core.environment import action_axes, load_environment
 from swm_core.errors import ConfigError, ModelError, PlanningError
 from swm_core.models.grounded import GroundedModel
 from swm_core.models.interface import WorldModel
+from swm_core.models.loading import load_world_model
 from swm_core.models.shipped import shipped_model
 from swm_core.models.weights import weights_hash
 from swm_core.planning.gradient import climb
@@ -97,8 +98,10 @@ class Controller:
         """
         spec = load_environment(environment).spec
         folder = folder or shipped_model(environment)
-        model, base = GroundedModel.load(folder), None
+        model, base = load_world_model(folder), None
         if policy is not None:
+            if not isinstance(model, GroundedModel):
+                raise ConfigError(f"base policies take the features of compact models; {folder} holds another")
             from swm_core.policies.diffusion import DiffusionPolicy  # its import takes seconds
 
             base = DiffusionPolicy.load(policy, model, weights_hash(folder))

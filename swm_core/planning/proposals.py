@@ -74,7 +74,8 @@ class Known:
     Attributes:
         previous: (H, A) the last plan, or None.
         executed: how many of its actions were executed.
-        positions: (K, M, 3) where the effector (first) and what each question names are, world frame, m, or None.
+        positions: (K, M, 3) where the effector (first) and what each question names are, world frame, m, NaN beyond
+            that; or None.
         drawn: (C, H, A) from the base policy, or None.
     """
 
@@ -107,6 +108,7 @@ def first_guesses(
         parts.append(known.drawn)
     if "named" in config.proposals and known.positions is not None:
         start, targets = known.positions[0, 0], known.positions[:, 1:].flatten(0, 1)
+        targets = targets[targets.isfinite().all(-1)]
         parts.append(straight_to(start, targets, axes, shape[0], bounds))
     if "headings" in config.proposals and config.directions:
         parts.append(headings(config.directions, config.speeds, shape[0], bounds))

@@ -49,11 +49,15 @@ def test_cached_batched_answers_equal_the_plain_pass(model: GroundedModel, frame
 
 
 def test_positions_equal_the_plain_pass(model: GroundedModel, frame: Tensor) -> None:
-    actions = some_actions(1)
-    answers = model.answer(model.read(model.observe(frame.numpy()), QUESTIONS), actions)
-    words = model.encode(QUESTIONS)
+    questions, actions = [*QUESTIONS, "Did the red moon move?"], some_actions(1)
+    answers = model.answer(model.read(model.observe(frame.numpy()), questions), actions)
+    words = model.encode(questions)
     readout = model.network.forward_plain(pixels(frame), *words, actions, "causal_readout")
-    torch.testing.assert_close(answers.positions[0], readout.positions[:, 0], atol=TOLERANCE, rtol=0)
+    named = torch.nn.functional.pad(words[1][0] >= 0, (1, 0), value=True)  # the effector, then what each question names
+    assert not named.all()
+    assert torch.equal(answers.positions[0].isfinite().all(-1).all(1), named)
+    expected = readout.positions[:, 0].transpose(1, 2)[named]
+    torch.testing.assert_close(answers.positions[0].transpose(1, 2)[named], expected, atol=TOLERANCE, rtol=0)
 
 
 def test_action_gradients_equal_the_plain_pass(model: GroundedModel, frame: Tensor) -> None:
