@@ -27,6 +27,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "probe": ("swm_core.commands.probe:probe_command", "Measure what the frozen image tokens say about positions."),
     "bench": ("swm_core.commands.bench:bench_command", "Measure the time of a plan, ours and the paper's order."),
     "train": ("swm_core.commands.train:train_command", "Train a world model."),
+    "train-policy": (
+        "swm_core.commands.train_policy:train_policy_command",
+        "Train a base policy on a world model's features.",
+    ),
     "export": ("swm_core.commands.export:export_command", "Put a trained model into the form in which it is shipped."),
     "finetune": ("swm_core.commands.finetune:finetune_command", "Fine-tune a PaliGemma to a world model."),
     "validate": ("swm_core.commands.validate:validate_command", "Check trajectory files and draw an episode."),

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Demonstrations: what was asked of an episode, features kept between runs, and the moments drawn from them."""
+
+import zlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from swm_core.data.storage import EpisodeFile
+from swm_core.data.trajectories import load_trajectory
+from swm_core.environment import EnvironmentEntry, load_environment
+from swm_core.errors import DataError
+from swm_core.models.grounded import GroundedModel
+from swm_core.policies.base import Observed
+from swm_core.policies.demonstrations import (
+    Demonstration,
+    Moments,
+    asked_of,
+    expert_episodes,
+    load_demonstrations,
+)
+from swm_core.policies.features import Seen, observe
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def entry(environment: str) -> EnvironmentEntry:
+    return load_environment(environment)
+
+
+@pytest.fixture(scope="module")
+def files(folder: Path) -> list[EpisodeFile]:
+    return expert_episodes([folder], ["chase"])[:3]
+
+
+@pytest.fixture(scope="module")
+def demonstrations(
+    files: list[EpisodeFile], model: GroundedModel, entry: EnvironmentEntry, tmp_path_factory: pytest.TempPathFactory
+) -> list[Demonstration]:
+    return load_demonstrations(files, model, "0123", entry, tmp_path_factory.mktemp("cache"), mirror=True)
+
+
+def test_the_task_follows_from_what_the_episode_says(folder: Path, entry: EnvironmentEntry) -> None:
+    file = expert_episodes([folder], ["chase"])[0]
+    block = file.metadata.description.removeprefix("reach ")
+    assert [q.text for q in asked_of(file, entry, 0)] == [
+        f"Is the robotic peg touching the {block}?",
+        f"Is the robotic peg closer to the {block}?",
+    ]
+    assert asked_of(file, entry, 1)[0].text == f"Is the robotic peg in contact with the {block}?"
+    with pytest.raises(DataError, match="'wander' is no task"):
+        asked_of(expert_episodes([folder], ["wander"])[0], entry, 0)
+    with pytest.raises(DataError, match="no episodes of dance; the data has chase, wander"):
+        expert_episodes([folder], ["dance"])
+
+
+def test_features_are_those_that_a_plan_is_made_of(
+    files: list[EpisodeFile], demonstrations: list[Demonstration], model: GroundedModel, entry: EnvironmentEntry
+) -> None:
+    first = demonstrations[0]
+    phrasing = zlib.crc32(f"{files[0].metadata.episode_id}/False".encode())
+    questions = asked_of(files[0], entry, phrasing)
+    image = load_trajectory(files[0]).frame(int(first.times[5]))
+    plain = observe(model, [Observed(model.observe(image))], questions, 1)
+    for name, value in first.seen[5:6].single().tensors().items():
+        torch.testing.assert_close(value, plain.tensors()[name], atol=4e-3, rtol=2e-3, msg=name)
+
+
+def test_mirrored_episodes_go_the_other_way(demonstrations: list[Demonstration]) -> None:
+    half = len(demonstrations) // 2
+    for plain, mirrored in zip(demonstrations[:half], demonstrations[half:], strict=True):
+        torch.testing.assert_close(mirrored.actions, plain.actions * torch.tensor([1.0, -1.0]))
+        assert not torch.equal(mirrored.seen.positions, plain.seen.positions)
+
+
+def test_features_are_computed_once(
+    files: list[EpisodeFile], model: GroundedModel, entry: EnvironmentEntry, tmp_path: Path
+) -> None:
+    class Blind:
+        """Sees nothing, so that whoever needs features fails."""
+
+        image_shape = model.image_shape
+
+    def load(seer: object, world: str = "0123") -> list[Demonstration]:
+        return load_demonstrations(files[:2], seer, world, entry, tmp_path)
+
+    before, again = load(model), load(Blind())
+    for a, b in zip(before, again, strict=True):
+        for name, value in a.seen.tensors().items():
+            assert torch.equal(value, b.seen.tensors()[name]), name
+        assert torch.equal(a.actions, b.actions)
+    with pytest.raises(AttributeError):
+        load(Blind(), "another world")
+    kept = sorted((tmp_path / "0123").iterdir())[0]
+    kept.write_bytes(kept.read_bytes()[:100])  # a damaged file is no reason to stop
+    assert [one.times.tolist() for one in load(model)] == [one.times.tolist() for one in before]
+
+
+def numbered(steps: int, every: int, number: float) -> Demonstration:
+    """An episode whose positions, actions and words all say when they are."""
+    times = torch.arange(0, steps, every)
+    n = len(times)
+    seen = Seen(
+        positions=(100 * number + times).float()[:, None, None, None, None].expand(n, 1, 1, 3, 3),
+        ages=torch.zeros(n, 1),
+        mentioned=torch.ones(n, 1, 3),
+        found=torch.zeros(n, 1, 3, 4),
+        words=torch.zeros(n, 1, 4),
+        wanted=torch.ones(n, 1),
+        image=torch.zeros(n, 2, 4),
+    )
+    return Demonstration(seen, times, (1 + torch.arange(steps)).float()[:, None].expand(-1, 2))
+
+
+def test_chunks_begin_at_the_frame_and_rest_after_the_end() -> None:
+    moments = Moments([numbered(10, 3, 0), numbered(5, 3, 1)], 8, 2, 4, 6)
+    batch = moments.batch(torch.arange(len(moments)), generator())
+    assert batch.seen.positions[:, 0, -1, 0, 0].tolist() == [0.0, 3.0, 6.0, 100.0]  # t + 4 actions are there
+    assert batch.chunks[..., 0].tolist() == [
+        [1, 2, 3, 4, 5, 6, 7, 8],
+        [4, 5, 6, 7, 8, 9, 10, 0],
+        [7, 8, 9, 10, 0, 0, 0, 0],
+        [1, 2, 3, 4, 5, 0, 0, 0],
+    ]
+    with pytest.raises(DataError, match="no frame is followed"):
+        Moments([numbered(3, 1, 0)], 8, 2, 4, 6)
+
+
+def test_the_earlier_frame_is_of_the_same_episode_and_not_too_old() -> None:
+    moments = Moments([numbered(40, 3, 0), numbered(40, 3, 1)], 4, 2, 0, 8)
+    ages = set()
+    for seed in range(20):
+        seen = moments.batch(torch.arange(len(moments)), generator(seed)).seen
+        then, now = seen.positions[:, 0, :, 0, 0].T
+        torch.testing.assert_close(now - then, seen.ages[:, 0])
+        assert (seen.ages[:, 1] == 0).all()
+        starts = now % 100 == 0
+        assert (seen.ages[starts, 0] == 0).all()
+        assert (seen.ages[~starts, 0] > 0).all()
+        ages |= set(seen.ages[~starts, 0].tolist())
+    assert ages == {3.0, 6.0}
+
+
+def test_noise_is_added_to_positions_alone() -> None:
+    moments = Moments([numbered(40, 3, 0)], 4, 2, 0, 8)
+    rows = torch.arange(len(moments))
+    plain, noisy = moments.batch(rows, generator()).seen, moments.batch(rows, generator(), 0.02).seen
+    spread = (noisy.positions - plain.positions).std()
+    assert float(spread) == pytest.approx(0.02, rel=0.2)
+    assert torch.equal(noisy.ages, plain.ages)
