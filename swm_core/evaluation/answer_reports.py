@@ -43,8 +43,27 @@ def type_rows(result: dict[str, Any]) -> list[list[str]]:
 TYPE_HEADER = ("question type", "n", "balanced", "right when yes", "right when no")
 
 
+def _band_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: balanced accuracy of each type by bands of horizons."""
+    bands = sorted(
+        {band for cells in result["type_bands"].values() for band in cells}, key=lambda b: int(b.split("-")[0])
+    )
+    rows = [
+        [name, *(_percent(cells[band]["balanced"] if band in cells else None) for band in bands)]
+        for name, cells in result["type_bands"].items()
+    ]
+    return ["question type", *(f"horizon {band}" for band in bands)], rows
+
+
+def _reliability_rows(result: dict[str, Any]) -> list[list[str]]:
+    return [
+        [f"{b['from']:.1f} to {b['to']:.1f}", str(b["n"]), _percent(b["predicted"]), _percent(b["observed"])]
+        for b in result["reliability"]
+    ]
+
+
 def write_markdown(result: dict[str, Any], path: Path) -> None:
-    """Write the tables per type and per horizon, and the calibration error."""
+    """Write the tables per type, per horizon and per both, and the calibration."""
     horizons = [
         [
             str(h),
@@ -56,8 +75,10 @@ def write_markdown(result: dict[str, Any], path: Path) -> None:
     ]
     lines = [
         markdown_table(TYPE_HEADER, type_rows(result)),
-        f"Expected calibration error of the probability of yes: {result['ece']:.3f} (ten bins).",
         markdown_table(("horizon, actions", "n", "balanced", "right when yes", "right when no"), horizons),
+        markdown_table(*_band_rows(result)),
+        f"Expected calibration error of the probability of yes: {result['ece']:.3f} (ten bins).",
+        markdown_table(("said probability of yes", "n", "mean said", "share that is yes"), _reliability_rows(result)),
         f"Phrasings: {result['phrasings']}. Intervals: Wilson, 95 %. Weights {result['weights']}, commit "
         f"{result['commit'][:12]}, `{result['command']}`.",
     ]
@@ -97,6 +118,21 @@ def _draw_horizons(axes: Any, result: dict[str, Any]) -> None:
     axes.legend(fontsize=8)
 
 
+def _draw_bands(axes: Any, result: dict[str, Any]) -> None:
+    """Balanced accuracy of each type over bands of horizons."""
+    header, _ = _band_rows(result)
+    bands = [name.removeprefix("horizon ") for name in header[1:]]
+    for number, (name, cells) in enumerate(result["type_bands"].items()):
+        known = [(i, cells[b]["balanced"]) for i, b in enumerate(bands) if cells.get(b, {}).get("balanced") is not None]
+        style = ("-", "--", ":")[number // 10 % 3]
+        axes.plot(*zip(*known, strict=True) if known else ([], []), marker=".", linestyle=style, label=name)
+    axes.axhline(0.5, color="gray", linewidth=0.8, linestyle=":")
+    axes.set_xticks(range(len(bands)), bands)
+    axes.set(xlabel="horizon, actions", ylabel="balanced accuracy", ylim=(0, 1.01), title="by type and horizon")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=6, loc="lower left", handlelength=4)
+
+
 def _draw_calibration(axes: Any, result: dict[str, Any]) -> None:
     bins = [b for b in result["reliability"] if b["n"]]
     axes.plot((0, 1), (0, 1), color="gray", linewidth=0.8)
@@ -115,16 +151,17 @@ def _draw_calibration(axes: Any, result: dict[str, Any]) -> None:
 
 
 def draw_result(result: dict[str, Any], path: Path) -> None:
-    """Draw accuracy by type, accuracy by horizon, and the reliability diagram.
+    """Draw accuracy by type, by horizon and by both, and the reliability diagram.
 
     Args:
         result: from `answer_measures`.
         path: PNG file.
     """
-    figure = Figure(figsize=(15, 4.5), layout="constrained")
-    types, horizons, calibration = figure.subplots(1, 3, width_ratios=(1.4, 1.2, 1))
+    figure = Figure(figsize=(13, 9), layout="constrained")
+    (types, horizons), (bands, calibration) = figure.subplots(2, 2, width_ratios=(1.3, 1))
     _draw_types(types, result)
     _draw_horizons(horizons, result)
+    _draw_bands(bands, result)
     _draw_calibration(calibration, result)
     path.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure).print_png(str(path))

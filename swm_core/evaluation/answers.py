@@ -13,10 +13,13 @@ import torch
 from tqdm import tqdm
 
 from swm_core.data.evaluation_questions import EvaluationQuestion
+from swm_core.data.saqa import HORIZON
 from swm_core.data.trajectories import Trajectories
 from swm_core.errors import DataError
 from swm_core.evaluation.statistics import Reliability, reliability, wilson_interval
 from swm_core.models.interface import WorldModel
+
+BANDS = (0, 1, 6, 11, 16)  # first horizons of bands; the last ends at the largest horizon
 
 
 @dataclass(frozen=True)
@@ -128,14 +131,29 @@ def _grouped(answered: AnsweredQuestions, keys: np.ndarray, name: Callable[[Any]
     return {name(key): balanced_accuracy(answered.where(keys == key)) for key in sorted(set(keys.tolist()))}
 
 
+def _by_horizon(answered: AnsweredQuestions) -> dict[int, dict[str, Any]]:
+    """Accuracies at each horizon."""
+    return _grouped(answered, answered.horizons, int)
+
+
+def _by_band(answered: AnsweredQuestions) -> dict[str, dict[str, Any]]:
+    """Accuracies over bands of horizons, wide enough for the questions of one type."""
+    ends = (*BANDS[1:], HORIZON + 1)
+    names = {low: str(low) if end == low + 1 else f"{low}-{end - 1}" for low, end in zip(BANDS, ends, strict=True)}
+    lows = np.array(BANDS)[np.searchsorted(BANDS, answered.horizons, "right") - 1]
+    return _grouped(answered, lows, names.__getitem__)
+
+
 def answer_measures(answered: AnsweredQuestions) -> tuple[dict[str, Any], Reliability]:
     """Accuracies and calibration.
 
     Returns:
         "balanced_accuracy" (mean over types of the mean of the accuracies on yes and on no), "interval", "n", "types",
-        "horizons", "ece" (of the probability of yes, ten bins) and "reliability"; and the latter as arrays.
+        "horizons", "type_horizons" and "type_bands" (the same per type, by horizon and by bands of horizons), "ece" (of
+        the probability of yes, ten bins) and "reliability"; and the latter as arrays.
     """
     types = _grouped(answered, answered.types, str)
+    parts = {name: answered.where(answered.types == name) for name in types}
     whole = [kind for kind in types.values() if kind["balanced"] is not None]
     bins = reliability(answered.yes, answered.truth)
     rows = zip(bins.edges[:-1], bins.edges[1:], bins.counts, bins.predicted, bins.observed, strict=True)
@@ -144,7 +162,9 @@ def answer_measures(answered: AnsweredQuestions) -> tuple[dict[str, Any], Reliab
         "interval": list(balanced_interval(whole)),
         "n": len(answered.truth),
         "types": types,
-        "horizons": _grouped(answered, answered.horizons, int),
+        "horizons": _by_horizon(answered),
+        "type_horizons": {name: _by_horizon(part) for name, part in parts.items()},
+        "type_bands": {name: _by_band(part) for name, part in parts.items()},
         "ece": bins.expected_error,
         "reliability": [
             {

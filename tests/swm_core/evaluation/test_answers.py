@@ -13,6 +13,7 @@ from swm_core.data.evaluation_questions import evaluation_questions
 from swm_core.data.trajectories import Trajectories
 from swm_core.environment import load_environment
 from swm_core.evaluation.answers import AnsweredQuestions, answer_measures, answer_questions, balanced_interval
+from swm_core.evaluation.failures import failure_kinds, spread
 from swm_core.evaluation.statistics import wilson_interval
 from swm_core.models.grounded import GroundedModel
 
@@ -45,6 +46,28 @@ def test_accuracy_by_horizon() -> None:
     assert {h: cell["balanced"] for h, cell in found["horizons"].items()} == {0: 1.0, 20: 0.5}
 
 
+def test_accuracy_by_type_and_horizon() -> None:
+    found, _ = answer_measures(answered("aaaabb", "ynynyn", [0.9, 0.1, 0.2, 0.1, 0.9, 0.9], [0, 0, 17, 20, 5, 1]))
+    assert {h: cell["balanced"] for h, cell in found["type_horizons"]["a"].items()} == {0: 1.0, 17: None, 20: None}
+    assert {h: cell["balanced"] for h, cell in found["type_bands"]["a"].items()} == {"0": 1.0, "16-20": 0.5}
+    assert {h: cell["balanced"] for h, cell in found["type_bands"]["b"].items()} == {"1-5": 0.5}
+
+
+def test_failures_are_ranked_by_type_and_right_answer() -> None:
+    kinds = failure_kinds(answered("aaaabbb", "yyynynn", [0.4, 0.1, 0.9, 0.8, 0.2, 0.1, 0.2]))
+    assert [(k.type, k.truth, k.wrong, k.asked) for k in kinds] == [
+        ("a", True, (1, 0), 3),  # the surest mistake first
+        ("a", False, (3,), 1),
+        ("b", True, (4,), 1),
+    ]
+    assert kinds[0].summary() == {"type": "a", "truth": "yes", "wrong": 2, "asked": 3}
+
+
+def test_examples_go_from_the_first_to_the_last() -> None:
+    assert spread(range(10), 4) == [0, 3, 6, 9]
+    assert spread((5, 7), 4) == [5, 7]
+
+
 def test_interval_of_equal_cells_is_that_of_all_questions() -> None:
     cells = [{"yes": {"n": 50, "accuracy": 0.9}, "no": {"n": 50, "accuracy": 0.8}}] * 2
     assert balanced_interval(cells) == pytest.approx(wilson_interval(170, 200))
@@ -72,7 +95,8 @@ def test_the_results_have_the_keys_of_the_contract(
 ) -> None:
     out, table, picture = tmp_path / "out.json", tmp_path / "out.md", tmp_path / "out.png"
     words = ["--model", str(model_folder), "--per-type", "8", "--phrasings", phrasings]
-    words += ["--json", str(out), "--markdown", str(table), "--picture", str(picture)]
+    failures = tmp_path / "failures"
+    words += ["--json", str(out), "--markdown", str(table), "--picture", str(picture), "--failures", str(failures)]
     assert main(["eval", "qa", str(data_folder), *words]) == 0
     result = json.loads(out.read_text())
     assert {"balanced_accuracy", "interval", "types", "horizons", "ece", "reliability", "weights", "commit"} <= set(
@@ -84,7 +108,18 @@ def test_the_results_have_the_keys_of_the_contract(
         assert kind["yes"]["n"] == kind["no"]["n"] <= 4
     assert sum(b["n"] for b in result["reliability"]) == result["n"]
     assert "mean over types" in table.read_text()
+    assert "horizon 16-20" in table.read_text()
+    assert "mean said" in table.read_text()
     assert picture.read_bytes().startswith(b"\x89PNG")
+    assert set(result["type_horizons"]) == set(result["type_bands"]) == set(result["types"])
+    wrong = sum(
+        round(c["n"] * (1 - c["accuracy"])) for kind in result["types"].values() for c in (kind["yes"], kind["no"])
+    )
+    assert sum(kind["wrong"] for kind in result["failures"]) == wrong > 0
+    drawn = sorted(path.name for path in failures.iterdir())
+    first = result["failures"][0]
+    assert drawn[0] == f"01_{first['type']}_is_{first['truth']}.png"
+    assert len(drawn) == min(6, len(result["failures"]))
 
 
 @pytest.mark.parametrize(
