@@ -152,7 +152,8 @@ def _overlay(axes: Any, image: np.ndarray, looking: Looking, title: str) -> None
     extent = (0, columns * looking.stride, rows * looking.stride, 0)
     strength = looking.weights / looking.weights.max()
     axes.imshow(image.mean(-1), extent=(0, width, height, 0), cmap="gray", vmin=0, vmax=255)
-    axes.imshow(strength, extent=extent, cmap="inferno", alpha=0.15 + 0.7 * strength**0.5, interpolation="nearest")
+    veil = 0.15 + 0.7 * strength**0.5
+    axes.imshow(strength, extent=extent, cmap="inferno", vmin=0, vmax=1, alpha=veil, interpolation="nearest")
     axes.plot(*looking.centre, "+", color="#50dcff", markersize=9)
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     axes.set_title(title, fontsize=8)
@@ -168,8 +169,9 @@ def draw_attention(image: np.ndarray, attention: QuestionAttention, path: Path) 
     """
     panels = [(name, f"{name.word!r}: match over cells") for name in attention.names]
     if attention.together is not None:
-        share = attention.together.weights.sum()
-        panels.append((attention.together, f"all words: attention to image tokens ({share:.0%} of it)"))
+        weights = attention.together.weights
+        most = f"{weights.sum():.0%} of it; strongest token {weights.max() / weights.mean():.1f} x the mean"
+        panels.append((attention.together, f"all words: attention to image tokens ({most})"))
     columns = min(2, len(panels) + 1)
     rows = -(-(len(panels) + 1) // columns)
     figure = Figure(figsize=(4.6 * columns, 2.9 * rows + 0.4), layout="constrained")
