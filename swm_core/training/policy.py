@@ -221,7 +221,7 @@ def draw_policy_curves(folder: Path) -> Path:
     losses.set(title="error of the predicted noise", xlabel="epoch", yscale="log")
     for name in ("direction", "rest"):
         agreement.plot(validation.get("epoch", []), validation.get(name, []), label=name)
-    agreement.set(title="agreement with the expert, other layouts", xlabel="epoch", ylim=(0, 1))
+    agreement.set(title="agreement with the expert, other layouts", xlabel="epoch", ylim=(-0.2, 1))
     for axes in (losses, agreement):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
