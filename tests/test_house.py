@@ -2,6 +2,8 @@
 """The rules of the house: who may import whom, licence headers, nothing that runs code out of a file."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,3 +138,9 @@ def test_unsafe_sources_are_found(source: str) -> None:
 )
 def test_safe_sources_pass(source: str) -> None:
     assert not list(unsafe_calls(source))
+
+
+def test_results_are_those_of_their_files() -> None:
+    command = [sys.executable, str(ROOT / "docs/tables.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the tables of results.md from the JSON files in results/: `python docs/tables.py`, `--check` to compare only.
+
+A table stands between `<!-- KIND` with its rows, `-->` and `<!-- end -->`. A row is `label | file | what the paper
+has`, the last part optional. Kinds: tasks (success rates), speed (milliseconds a plan), answers (accuracies of
+answers), types (accuracies per question type; one row, one file).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+TABLE = re.compile(r"<!-- (tasks|speed|answers|types)\n(.*?)-->\n(.*?)<!-- end -->", re.DOTALL)
+
+
+def percent(share: float) -> str:
+    """0.9286 as "93"."""
+    return f"{100 * share:.0f}"
+
+
+def task_cells(found: dict[str, Any]) -> list[str]:
+    """Success with its interval, and the median number of steps of the successes."""
+    low, high = found["interval"]
+    steps = found["steps_to_success"]["p50"] if "steps_to_success" in found else found["median_steps_of_successes"]
+    success = f"{found['successes']} of {found['n']} ({percent(low)}-{percent(high)} %)"
+    return [success, "" if steps is None else f"{steps:.0f}"]
+
+
+def answer_cells(found: dict[str, Any]) -> list[str]:
+    """Balanced accuracy with its interval, calibration error, number of questions."""
+    low, high = found["interval"]
+    accuracy = f"{100 * found['balanced_accuracy']:.1f} % ({100 * low:.1f}-{100 * high:.1f})"
+    return [accuracy, f"{found['ece']:.3f}", str(found["n"])]
+
+
+HEADERS = {
+    "tasks": ["", "success", "median steps"],
+    "answers": ["", "balanced accuracy", "calibration error", "questions"],
+    "speed": ["one plan", "median ms", "p95 ms", "of ours"],
+    "types": ["question type", "no", "yes", "balanced"],
+}
+
+
+def listed(kind: str, rows: list[list[str]]) -> list[list[str]]:
+    """Cells of a table whose rows are files."""
+    cells = task_cells if kind == "tasks" else answer_cells
+    papers = any(len(row) > 2 for row in rows)
+    table = [[*HEADERS[kind], *(["paper"] if papers else []), "file"]]
+    for label, file, *paper in rows:
+        found = json.loads((HERE / "results" / file).read_text())
+        extra = [paper[0] if paper else ""] if papers else []
+        table.append([label, *cells(found), *extra, f"[json](results/{file})"])
+    return table
+
+
+def one_file(kind: str, file: str) -> list[list[str]]:
+    """Cells of a table that shows one file."""
+    found = json.loads((HERE / "results" / file).read_text())
+    if kind == "types":
+        types = found["types"].items()
+        parts = ((name, t["no"]["accuracy"], t["yes"]["accuracy"], t["balanced"]) for name, t in types)
+        rows = [[name, *(f"{100 * share:.1f} %" for share in shares)] for name, *shares in parts]
+    else:
+        ours = next(iter(found["plans"].values()))["median_ms"]
+        plans = found["plans"].items()
+        rows = [[n, f"{p['median_ms']:.0f}", f"{p['p95_ms']:.0f}", f"{p['median_ms'] / ours:.1f}"] for n, p in plans]
+    return [HEADERS[kind], *rows]
+
+
+def table(match: re.Match[str]) -> str:
+    """A marked table with its contents made anew."""
+    kind, definition = match[1], match[2]
+    rows = [[part.strip() for part in line.split("|")] for line in definition.strip().splitlines()]
+    cells = listed(kind, rows) if kind in ("tasks", "answers") else one_file(kind, rows[0][1])
+    lines = ["| " + " | ".join(row) + " |" for row in cells]
+    lines.insert(1, "|" + "---|" * len(cells[0]))
+    return f"<!-- {kind}\n{definition}-->\n\n" + "\n".join(lines) + "\n\n<!-- end -->"
+
+
+def main() -> None:
+    """Rewrite the tables, or with --check exit with 1 where they differ from the files."""
+    path = HERE / "results.md"
+    text = path.read_text()
+    new = TABLE.sub(table, text)
+    if "--check" in sys.argv:
+        sys.exit("docs/results.md is not what docs/tables.py makes of docs/results; run it" if new != text else 0)
+    path.write_text(new)
+
+
+if __name__ == "__main__":
+    main()
