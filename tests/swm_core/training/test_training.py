@@ -21,6 +21,7 @@ from swm_core.training.checkpoint import CHECKPOINT
 from swm_core.training.config import ModelSettings, TrainingConfig, load_config
 from swm_core.training.curves import read_columns
 from swm_core.training.finetune_config import load_finetune_config
+from swm_core.training.policy_config import load_policy_config
 from swm_core.training.trainer import Trainer
 
 TINY = ModelSettings(width=32, layers=1, action_layers=1, heads=2, fine_width=16)
@@ -177,5 +178,6 @@ def test_wrong_settings_are_named(tmp_path: Path, text: str, said: str) -> None:
 
 def test_shipped_configurations_load() -> None:
     for path in (Path(__file__).parents[3] / "configs").glob("*.yaml"):
-        load = load_finetune_config if "paligemma" in path.name else load_config
-        assert load(path).steps > 0
+        kinds = {"paligemma": load_finetune_config, "policy": load_policy_config}
+        load = next((load for word, load in kinds.items() if word in path.name), load_config)
+        assert load(path).batch > 0
