@@ -13,6 +13,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -57,6 +58,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.frame: Frame | None = None
         self.worker: PlanningWorker | None = None
         self._plan_id = 0
+        self._unpublished: list[Callable[[], None]] = []  # plans, told right after a command, when the next is far
         self._episode: int | None = None  # of the simulator
         self._begun = 0  # stamp of the first scene of an episode that followed another, ns
         self._asking = False
@@ -192,7 +194,9 @@ class Planner(ManagedNode[PlannerNodeConfig]):
             return  # a newer frame came although this one was not answered: an episode began; plan for that
         self.schedule.observe_latency(made.ended - made.begun)
         self._plan_id += 1
-        self.publish_plan(made, goal)
+        self._unpublished.append(partial(self.publish_plan, made, self._plan_id, goal))
+        if self.lockstep:
+            self.publish_plans()
         self.goals.progress(made.plan, made.subgoal)
         if made.finished and self.config.stop_when_complete:
             self.goals.end(GoalStatus.SUCCEEDED, ResultCode.OK, f"complete with probability {made.plan.completion:.2f}")
@@ -219,12 +223,14 @@ class Planner(ManagedNode[PlannerNodeConfig]):
             self.schedule.record(now, np.zeros(self.spec.action_dim, np.float32))
             if self.goals.pursued is not None:
                 self.on_silence()
+            self.publish_plans()
             return
         step = self.schedule.take(now)
         if step is None:
             self.send_zero()
         else:
             self.send(step)
+        self.publish_plans()
 
     def on_silence(self) -> None:
         """No frame came for too long: hold the motion, say why; it goes on when frames return."""
@@ -258,11 +264,16 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         command.twist.header.stamp = command.header.stamp
         self.commands.publish(command)
 
-    def publish_plan(self, made: Planned, goal: Goal) -> None:
+    def publish_plans(self) -> None:
+        """Publish the plans that were made since the last time."""
+        while self._unpublished:
+            self._unpublished.pop(0)()
+
+    def publish_plan(self, made: Planned, plan_id: int, goal: Goal) -> None:
         """Publish a plan and its numbers."""
         now = self.get_clock().now().to_msg()
-        self.plans.publish(plan_message(made, self._plan_id, goal, self.spec, now))
-        self.stats.publish(plan_stats(made, self._plan_id, goal, now))
+        self.plans.publish(plan_message(made, plan_id, goal, self.spec, now))
+        self.stats.publish(plan_stats(made, plan_id, goal, now))
 
     async def on_ask(self, request: AskQuestion.Request, response: AskQuestion.Response) -> AskQuestion.Response:
         """Answer what-if questions about the newest frame; planning waits meanwhile, so one asks at a time."""
