@@ -13,7 +13,6 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -58,7 +57,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.frame: Frame | None = None
         self.worker: PlanningWorker | None = None
         self._plan_id = 0
-        self._unpublished: list[Callable[[], None]] = []  # plans, told right after a command, when the next is far
+        self._unpublished: list[tuple[Planned, int, Goal]] = []  # told right after a command, when the next is far
         self._episode: int | None = None  # of the simulator
         self._begun = 0  # stamp of the first scene of an episode that followed another, ns
         self._asking = False
@@ -194,7 +193,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
             return  # a newer frame came although this one was not answered: an episode began; plan for that
         self.schedule.observe_latency(made.ended - made.begun)
         self._plan_id += 1
-        self._unpublished.append(partial(self.publish_plan, made, self._plan_id, goal))
+        self._unpublished.append((made, self._plan_id, goal))
         if self.lockstep:
             self.publish_plans()
         self.goals.progress(made.plan, made.subgoal)
@@ -223,10 +222,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
             self.schedule.record(now, np.zeros(self.spec.action_dim, np.float32))
             if self.goals.pursued is not None:
                 self.on_silence()
-            self.publish_plans()
-            return
-        step = self.schedule.take(now)
-        if step is None:
+        elif (step := self.schedule.take(now)) is None:
             self.send_zero()
         else:
             self.send(step)
@@ -265,15 +261,12 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.commands.publish(command)
 
     def publish_plans(self) -> None:
-        """Publish the plans that were made since the last time."""
-        while self._unpublished:
-            self._unpublished.pop(0)()
-
-    def publish_plan(self, made: Planned, plan_id: int, goal: Goal) -> None:
-        """Publish a plan and its numbers."""
-        now = self.get_clock().now().to_msg()
-        self.plans.publish(plan_message(made, plan_id, goal, self.spec, now))
-        self.stats.publish(plan_stats(made, plan_id, goal, now))
+        """Publish the plans made since the last time, and their numbers."""
+        now, made = self.get_clock().now().to_msg(), self._unpublished
+        self._unpublished = []
+        for plan, plan_id, goal in made:
+            self.plans.publish(plan_message(plan, plan_id, goal, self.spec, now))
+            self.stats.publish(plan_stats(plan, plan_id, goal, now))
 
     async def on_ask(self, request: AskQuestion.Request, response: AskQuestion.Response) -> AskQuestion.Response:
         """Answer what-if questions about the newest frame; planning waits meanwhile, so one asks at a time."""
