@@ -63,6 +63,11 @@ class EnvironmentSpec:
         """Number of action dimensions."""
         return len(self.action_names)
 
+    @property
+    def largest_action(self) -> tuple[float, ...]:
+        """Per action dimension, the largest size within the bounds."""
+        return tuple(max(abs(a), abs(b)) for a, b in zip(self.action_low, self.action_high, strict=True))
+
 
 def action_axes(action_names: Iterable[str]) -> tuple[int, ...]:
     """Per action dimension, the world axis (0, 1, 2) that it moves the effector along, or -1 for none."""

@@ -22,7 +22,7 @@ from swm_core.data.trajectories import Trajectories
 from swm_core.errors import ConfigError, DataError
 from swm_core.evaluation.ridge import fit_ridge, r_squared
 from swm_core.models.grounded import GroundedModel
-from swm_core.models.vision import TOKEN_STRIDE, grid_shape
+from swm_core.models.vision import TOKEN_STRIDE, grid_shape, to_pixels
 from swm_core.scene import EFFECTOR
 
 GRID = (3, 5)  # rows and columns that the image tokens are pooled to, beside their mean
@@ -99,7 +99,7 @@ def frozen_features(model: GroundedModel, images: np.ndarray, names: Sequence[st
         last: values, and the points (they are part of the map) that the cells stand for.
     """
     network = model.network
-    cells, tokens = network.look(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255.0)
+    cells, tokens = network.look(to_pixels(torch.from_numpy(images)))
     ids, named = model.encode(names, names)
     ids, named = network.with_effector(ids.expand(len(images), -1, -1), named.expand(len(images), -1, -1))
     match = network.ground(cells, ids, named)[3].unflatten(0, (len(images), len(names)))  # (B, N, MENTIONS, cells)

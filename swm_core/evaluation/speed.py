@@ -25,6 +25,7 @@ from tqdm import tqdm
 from swm_core.environment import load_environment
 from swm_core.models.compact import CompactWorldModel
 from swm_core.models.grounded import GroundedModel
+from swm_core.models.vision import to_pixels
 from swm_core.planning.controller import Controller, PlannerConfig
 from swm_core.planning.gradient import GradientConfig, climb
 from swm_core.planning.mppi import MppiConfig, sample_plan
@@ -104,7 +105,7 @@ class PlanningSpeed:
 
     def plain_score(self) -> Score:
         """Score by one whole pass per question and sub-chunk."""
-        pixels = torch.from_numpy(np.ascontiguousarray(self.image)).permute(2, 0, 1)[None].float() / 255.0
+        pixels = to_pixels(torch.from_numpy(np.ascontiguousarray(self.image))[None])
         encoded = [self.model.encode([question.text]) for question in self.questions]
         weights = torch.tensor([q.weight for q in self.questions])
         ends = sub_chunk_ends(self.settings.horizon, self.settings.sub_chunk)

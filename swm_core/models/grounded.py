@@ -15,6 +15,7 @@ from swm_core.errors import ModelError, QuestionError
 from swm_core.models.compact import MENTIONS, CompactWorldModel, ImageContext, Prefix
 from swm_core.models.interface import Answers
 from swm_core.models.precision import bfloat16_pays
+from swm_core.models.vision import to_pixels
 from swm_core.models.weights import load_model
 from swm_core.tasks.words import COLOURS, SHAPES, mentions, tokenize
 
@@ -52,7 +53,7 @@ class GroundedModel:
         """Encode one frame; see `WorldModel.observe`."""
         if image.shape != self.image_shape or image.dtype != np.uint8:
             raise ModelError(f"frame is {image.dtype} {image.shape}; the model takes uint8 {self.image_shape}")
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255.0
+        pixels = to_pixels(torch.from_numpy(np.ascontiguousarray(image))[None])
         with torch.no_grad():
             return self.network.encode_image(pixels)
 

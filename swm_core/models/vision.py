@@ -12,6 +12,11 @@ FINE_STRIDE = 8  # px per cell of the fine map
 TOKEN_STRIDE = 32  # px per image token
 
 
+def to_pixels(images: Tensor) -> Tensor:
+    """(B, H, W, 3) uint8 frames to (B, 3, H, W) float32 in [0, 1], as the models take them."""
+    return images.permute(0, 3, 1, 2).float() / 255.0
+
+
 class Residual(nn.Module):
     """Two 3x3 convolutions beside the identity."""
 

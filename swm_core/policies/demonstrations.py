@@ -25,6 +25,7 @@ from swm_core.data.trajectories import load_trajectory
 from swm_core.environment import EnvironmentEntry, EnvironmentSpec
 from swm_core.errors import DataError, GoalError
 from swm_core.models.grounded import GroundedModel
+from swm_core.models.vision import to_pixels
 from swm_core.policies.features import Seen, look, wanted_answers
 from swm_core.tasks.goal_text import parse_goal
 from swm_core.tasks.library import subgoal
@@ -97,7 +98,7 @@ def _compute(model: GroundedModel, entry: EnvironmentEntry, file: EpisodeFile, m
     for begin in range(0, len(times), FRAMES_AT_ONCE):
         images = [trajectory.frame(int(t)) for t in times[begin : begin + FRAMES_AT_ONCE]]
         images = [mirror_image(image) for image in images] if mirrored else images
-        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255.0
+        pixels = to_pixels(torch.from_numpy(np.stack(images)))
         with torch.no_grad():
             frames = model.network.encode_image(pixels)
         batch = len(images)

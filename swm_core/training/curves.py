@@ -1,13 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run's CSV files as a picture."""
+"""A run's numbers: CSV files, and their picture."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+
+def append_row(path: Path, row: Mapping[str, float]) -> None:
+    """Append numbers to a CSV file; the first row writes their names above."""
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
 
 
 def read_columns(path: Path) -> dict[str, list[float]]:

@@ -26,8 +26,9 @@ from swm_core.models.lora import add_lora, lora_parameters
 from swm_core.models.paligemma import PaliGemmaWorldModel
 from swm_core.models.paligemma_files import save_paligemma
 from swm_core.models.paligemma_settings import PaliGemmaSettings
+from swm_core.training.curves import append_row
 from swm_core.training.finetune_config import FinetuneConfig
-from swm_core.training.finetune_state import append_row, load_state, save_state
+from swm_core.training.finetune_state import load_state, save_state
 from swm_core.training.measures import AnswerCounts
 
 INPUTS = ("pixels", "ids", "seen", "actions", "horizons")
@@ -79,8 +80,7 @@ def prepare(model: PaliGemmaWorldModel, config: FinetuneConfig) -> dict[str, Ten
 
 def settings_for(spec: EnvironmentSpec, layout: str) -> PaliGemmaSettings:
     """Settings of a world model for an environment."""
-    scale = tuple(max(abs(a), abs(b)) for a, b in zip(spec.action_low, spec.action_high, strict=True))
-    return PaliGemmaSettings(scale, (spec.camera.height, spec.camera.width, 3), HORIZON, layout)
+    return PaliGemmaSettings(spec.largest_action, (spec.camera.height, spec.camera.width, 3), HORIZON, layout)
 
 
 class Collate:

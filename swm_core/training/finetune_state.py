@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""State of a fine-tuning on disk: trained parameters, optimiser and progress in safetensors; its numbers as CSV."""
+"""State of a fine-tuning on disk: trained parameters, optimiser and progress in safetensors."""
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,13 +68,3 @@ def load_state(
     if tensors:
         raise ModelError(f"{path} holds more than this run trains, as {min(tensors)}; remove it to start again")
     return progress
-
-
-def append_row(path: Path, row: Mapping[str, float]) -> None:
-    """Append numbers to a CSV file; the first row writes their names above."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from swm_core.models.compact import CompactWorldModel
+from swm_core.models.vision import to_pixels
 from swm_core.training.losses import MOVED, logits_at, position_errors, position_targets
 
 
 def to_inputs(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Images (B, 3, H, W) in [0, 1], ids, mentions and actions of a batch, as the model takes them."""
-    images = batch["image"].permute(0, 3, 1, 2).float() / 255.0
+    images = to_pixels(batch["image"])
     return images, batch["ids"], batch["mentions"], batch["actions"]
 
 

@@ -25,9 +25,9 @@ from swm_core.policies.demonstrations import Demonstration, Moments, expert_epis
 from swm_core.policies.diffusion import diffusion_loss, sample_chunks, save_policy
 from swm_core.policies.network import PolicyConfig, PolicyNetwork
 from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
-from swm_core.training.curves import read_columns
-from swm_core.training.finetune_state import append_row
+from swm_core.training.curves import append_row, read_columns
 from swm_core.training.policy_config import PolicyTrainingConfig
+from swm_core.training.rates import warm_cosine
 
 UNIT = 10.0  # positions are in 0.1 m
 SOON = 8  # actions whose sum is compared in validation
@@ -72,9 +72,7 @@ def gather(config: PolicyTrainingConfig) -> tuple[Moments, Moments, PolicyConfig
         raise DataError(f"of {len(files)} demonstrations {sum(held)} are for validation; both kinds are needed")
     found = load_demonstrations(files, model, world, entry, Path(config.cache), config.mirror, progress=True)
     flags = held * (2 if config.mirror else 1)
-    low, high = entry.spec.action_low, entry.spec.action_high
-    scale = tuple(max(abs(a), abs(b)) for a, b in zip(low, high, strict=True))
-    policy = PolicyConfig(world, model.network.config.width, scale, **asdict(config.sizes))
+    policy = PolicyConfig(world, model.network.config.width, entry.spec.largest_action, **asdict(config.sizes))
 
     def moments(kept: list[Demonstration]) -> Moments:
         return Moments(kept, policy.horizon, policy.frames, config.padding, config.longest_age)
@@ -105,12 +103,8 @@ class PolicyTrainer:
         self.steps = config.epochs * self.per_epoch
 
     def rate(self, step: int) -> float:
-        """Learning rate at a step: linear warm-up, then half a cosine."""
-        config = self.config
-        if step < config.warmup:
-            return config.rate * (step + 1) / config.warmup
-        share = (step - config.warmup) / max(1, self.steps - config.warmup)
-        return config.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+        """Learning rate at a step."""
+        return warm_cosine(step, self.config.rate, self.config.warmup, self.steps)
 
     def run(self) -> dict[str, float]:
         """Train to the end, from the last checkpoint if there is one.

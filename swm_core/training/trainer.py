@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 import sys
 import time
 from dataclasses import asdict
@@ -26,23 +24,23 @@ from swm_core.models.precision import bfloat16_pays
 from swm_core.models.weights import load_model, save_model
 from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
 from swm_core.training.config import ModelSettings, TrainingConfig
-from swm_core.training.curves import draw_curves
+from swm_core.training.curves import append_row, draw_curves
 from swm_core.training.events import EventFile
 from swm_core.training.losses import answer_loss, grounding_loss, position_loss
 from swm_core.training.measures import to_inputs, validate
+from swm_core.training.rates import warm_cosine
 
 
 def compact_config(
     spec: EnvironmentSpec, words: tuple[str, ...], effector_words: tuple[str, ...], sizes: ModelSettings
 ) -> CompactConfig:
     """Configuration of a compact model for an environment."""
-    scale = tuple(max(abs(a), abs(b)) for a, b in zip(spec.action_low, spec.action_high, strict=True))
     low, high = spec.workspace_low, spec.workspace_high
     return CompactConfig(
         vocabulary=words,
         effector_words=effector_words,
         camera=spec.camera,
-        action_scale=scale,
+        action_scale=spec.largest_action,
         action_axes=action_axes(spec.action_names),
         origin=((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2),
         table_height=spec.table_height,
@@ -90,12 +88,8 @@ class Trainer:
         self.events: EventFile | None = None  # of the main process, while it runs
 
     def rate(self, step: int) -> float:
-        """Learning rate at a step: linear warm-up, then half a cosine."""
-        config = self.config
-        if step < config.warmup:
-            return config.rate * (step + 1) / config.warmup
-        share = (step - config.warmup) / max(1, config.steps - config.warmup)
-        return config.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+        """Learning rate at a step."""
+        return warm_cosine(step, self.config.rate, self.config.warmup, self.config.steps)
 
     def loader(self, dataset: SaqaDataset, first: int) -> DataLoader:
         """Batches from sample `first` on; each process takes every n-th batch."""
@@ -205,12 +199,6 @@ class Trainer:
         """Append a row to a CSV file of the run, and to its TensorBoard events."""
         if not self.accelerator.is_main_process:
             return
-        path = self.out / name
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, row)
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        append_row(self.out / name, row)
         if self.events is not None:
-            self.events.add(path.stem, row)
+            self.events.add(Path(name).stem, row)
