@@ -220,8 +220,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         silent = self.frame is None or now - self.frame.received > self.config.observation_timeout
         if self.goals.pursued is None or silent:
             self.schedule.record(now, np.zeros(self.spec.action_dim, np.float32))
-            if self.goals.pursued is not None:
-                self.on_silence()
+            self.on_silence()
         elif (step := self.schedule.take(now)) is None:
             self.send_zero()
         else:

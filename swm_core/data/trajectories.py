@@ -133,6 +133,11 @@ class Trajectories:
         return np.concatenate(rows).astype(np.int64)
 
 
+def held_out(file: EpisodeFile, validation_every: int) -> bool:
+    """Whether an episode is for validation: by environment seed, so that no layout is on both sides."""
+    return file.metadata.seed % validation_every == 0
+
+
 def load_split(
     folders: Iterable[str], validation_every: int, spec: EnvironmentSpec
 ) -> tuple[Trajectories, Trajectories]:
@@ -147,7 +152,7 @@ def load_split(
         DataError: one of the two is empty, or a file is damaged.
     """
     files = [file for folder in folders for file in list_episodes(Path(folder))]
-    held = [file.metadata.seed % validation_every == 0 for file in files]
+    held = [held_out(file, validation_every) for file in files]
     parts = [[f for f, h in zip(files, held, strict=True) if h is wanted] for wanted in (False, True)]
     if not all(parts):
         raise DataError(f"no episodes for {'training' if parts[1] else 'validation'} in {', '.join(folders)}")

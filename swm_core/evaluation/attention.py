@@ -105,7 +105,8 @@ def look(model: GroundedModel, image: np.ndarray, questions: Sequence[str]) -> l
     found = []
     for question in questions:
         ids, named = model.encode([question])
-        matches = model.read(context, [question]).cells[0].double().softmax(-1)  # (MENTIONS, cells)
+        with torch.no_grad():
+            matches = network.prefix(context, ids, named).cells[0].double().softmax(-1)  # (MENTIONS, cells)
         names = tuple(
             Looking(name, matches[i].view(fine).numpy(), FINE_STRIDE) for i, name in enumerate(_names(model, question))
         )

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from swm_core.models.compact import CompactWorldModel, ImageContext
-from swm_core.models.transformer import after, visible
+from swm_core.models.transformer import joined, visible
 
 
 @torch.no_grad()
@@ -32,7 +32,7 @@ def attention_weights(network: CompactWorldModel, image: ImageContext, ids: Tens
     rows, found = tokens.flatten(0, 1), []
     for i, block in enumerate(network.transformer.blocks[:-1]):
         q, k, v = block.project(rows, len(tokens))
-        k, v = after(image.past.keys[i], k), after(image.past.values[i], v)
+        k, v = joined(image.past, i, k, v)
         logits = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
         found.append((logits if mask is None else logits.masked_fill(~mask, -torch.inf)).softmax(-1))
         rows = block.attend(rows, q, k, v, mask)

@@ -92,8 +92,12 @@ class Kind(Generic[Config]):
         partial.replace(folder / CONFIG)
 
 
-def load_weights(folder: Path, network: nn.Module) -> None:
-    """Put saved weights into a network, in float32, and freeze it.
+def read_weights(folder: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Saved weights, as they were stored.
+
+    Args:
+        folder: of the network.
+        expected: tensors of the names and shapes that they must have.
 
     Raises:
         ModelError: a file is missing or truncated, or weights and configuration do not belong together.
@@ -103,12 +107,19 @@ def load_weights(folder: Path, network: nn.Module) -> None:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} is missing or damaged: {error}") from error
-    expected = network.state_dict()
     wrong = sorted(set(expected) ^ set(state)) or [k for k, v in expected.items() if v.shape != state[k].shape]
     if wrong:
-        raise ModelError(f"{path} is of another architecture than {CONFIG} says; first difference: {wrong[0]}")
+        raise ModelError(
+            f"{path} is of another architecture, not what {CONFIG} describes; first difference: {wrong[0]}"
+        )
     if not all(bool(v.isfinite().all()) for v in state.values()):
         raise ModelError(f"{path} holds values that are not finite")
+    return state
+
+
+def load_weights(folder: Path, network: nn.Module) -> None:
+    """Put saved weights into a network, in float32, and freeze it; errors as in `read_weights`."""
+    state = read_weights(folder, network.state_dict())
     network.load_state_dict({k: v.float() for k, v in state.items()})
     network.eval().requires_grad_(False)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from swm_core.models.folders import saved_format
 from swm_core.models.grounded import GroundedModel
 from swm_core.models.interface import WorldModel
+from swm_core.models.paligemma_settings import is_paligemma
 
 
 def load_world_model(folder: Path) -> WorldModel:
@@ -16,7 +16,7 @@ def load_world_model(folder: Path) -> WorldModel:
     Raises:
         ModelError: missing, damaged or inconsistent files.
     """
-    if saved_format(folder).startswith("swm-paligemma/"):
+    if is_paligemma(folder):
         from swm_core.models.paligemma_files import load_paligemma  # its import takes seconds
 
         return load_paligemma(folder)

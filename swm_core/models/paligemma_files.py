@@ -19,14 +19,14 @@ from cattrs.errors import ClassValidationError
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import AutoProcessor, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from swm_core.errors import ConfigError, ModelError
-from swm_core.models.folders import CONFIG, WEIGHTS, saved_format
+from swm_core.models.folders import CONFIG, WEIGHTS, read_weights
 from swm_core.models.lora import LoraSettings, add_lora, lora_parameters
 from swm_core.models.paligemma import PaliGemmaWorldModel
-from swm_core.models.paligemma_settings import PaliGemmaSettings
+from swm_core.models.paligemma_settings import PaliGemmaSettings, is_paligemma
 
 FORMAT = "swm-paligemma/1"
 CHECKPOINT = "vlm"
@@ -138,7 +138,7 @@ def load_paligemma(
     Raises:
         ModelError: missing, damaged or inconsistent files, a checkpoint that cannot be had, or missing settings.
     """
-    if saved_format(Path(source)).startswith("swm-paligemma/"):
+    if is_paligemma(Path(source)):
         model = _load_saved(Path(source), base, offline)
     elif settings is None:
         raise ModelError(f"{source} is no saved world model; to begin one from a bare checkpoint, give settings")
@@ -164,15 +164,7 @@ def _load_saved(folder: Path, base: str | Path | None, offline: bool) -> PaliGem
     if lora is not None:
         add_lora(model.vlm, lora)
     expected = {"project.weight": model.project.weight, **lora_parameters(model)}
-    try:
-        state = load_file(folder / WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{folder / WEIGHTS} is missing or damaged: {error}") from error
-    wrong = sorted(set(expected) ^ set(state)) or [k for k, v in expected.items() if v.shape != state[k].shape]
-    if wrong:
-        raise ModelError(f"{folder / WEIGHTS} is not what {CONFIG} describes; first difference: {wrong[0]}")
-    if not all(bool(value.isfinite().all()) for value in state.values()):
-        raise ModelError(f"{folder / WEIGHTS} holds values that are not finite")
+    state = read_weights(folder, expected)
     with torch.no_grad():
         for name, value in expected.items():
             value.copy_(state[name])

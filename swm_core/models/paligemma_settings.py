@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from swm_core.errors import ConfigError
+from swm_core.models.folders import saved_format
 
 LAYOUTS = ("causal_readout", "prefix_lm")
 
@@ -46,3 +48,8 @@ class PaliGemmaSettings:
             raise ConfigError(f"image_shape must be (H, W, 3), got {self.image_shape}")
         if min(self.horizon, self.longest_question) < 1:
             raise ConfigError("horizon and longest_question must be at least 1")
+
+
+def is_paligemma(folder: Path) -> bool:
+    """Whether a folder is that of a saved PaliGemma world model, and not of a bare checkpoint or another model."""
+    return saved_format(folder).startswith("swm-paligemma/")

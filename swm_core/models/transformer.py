@@ -100,8 +100,7 @@ class Transformer(nn.Module):
         mask, rows = visible(x, past, own), x.flatten(0, 1)
         for i in range(first, len(self.blocks)):
             q, k, v = self.blocks[i].project(rows, len(x))
-            if past is not None:
-                k, v = after(past.keys[i], k), after(past.values[i], v)
+            k, v = joined(past, i, k, v)
             rows = self.blocks[i].attend(rows, q, k, v, mask)
         return self.norm(rows).view(x.shape)
 
@@ -120,8 +119,7 @@ class Transformer(nn.Module):
         mask, rows, keys, values = visible(x, past, own), x.flatten(0, 1), [], []
         for i, block in enumerate(self.blocks):
             q, k, v = block.project(rows, len(x))
-            if past is not None:
-                k, v = after(past.keys[i], k), after(past.values[i], v)
+            k, v = joined(past, i, k, v)
             keys.append(k)
             values.append(v)
             if i + 1 < len(self.blocks):  # nobody reads what comes out of the last one
@@ -129,9 +127,13 @@ class Transformer(nn.Module):
         return Piece(keys, values, None if mask is None else mask[:, 0, 0])
 
 
-def after(past: Tensor, own: Tensor) -> Tensor:
-    """(b, heads, P, w) of a piece and (B, heads, T, w) of tokens that it precedes as one, (B, heads, P + T, w)."""
-    return torch.cat([widened(past, own.shape[0]), own], 2)
+def joined(past: Piece | None, block: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """A block's keys and values of a piece and of the tokens that it precedes, (B, heads, T, w), as one each."""
+    if past is None:
+        return keys, values
+    pairs = ((past.keys[block], keys), (past.values[block], values))
+    keys, values = (torch.cat([widened(before, len(own)), own], 2) for before, own in pairs)
+    return keys, values
 
 
 def visible(x: Tensor, past: Piece | None, own: Tensor | None) -> Tensor | None:

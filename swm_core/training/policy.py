@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 from tqdm import tqdm
 
+from swm_core.data.trajectories import held_out
 from swm_core.environment import load_environment
 from swm_core.errors import DataError
 from swm_core.models.grounded import GroundedModel
@@ -67,7 +68,7 @@ def gather(config: PolicyTrainingConfig) -> tuple[Moments, Moments, PolicyConfig
     model, world = GroundedModel.load(folder), weights_hash(folder)
     files = expert_episodes([Path(name) for name in config.data], config.behaviours)
     files = files[: config.demonstrations or None]
-    held = [file.metadata.seed % config.validation_every == 0 for file in files]
+    held = [held_out(file, config.validation_every) for file in files]
     if all(held) or not any(held):
         raise DataError(f"of {len(files)} demonstrations {sum(held)} are for validation; both kinds are needed")
     found = load_demonstrations(files, model, world, entry, Path(config.cache), config.mirror, progress=True)
