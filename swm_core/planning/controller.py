@@ -181,6 +181,10 @@ class Controller:
         proposals = first_guesses(self.config, bounds, self.axes, known, self._random)
         begun = clock.elapsed
         search = self._search(score, proposals, bounds, clock)
+        if drawn is not None and self.config.planner != POLICY:
+            first = bounds.apply(drawn[:1])
+            with torch.no_grad():
+                search.defer_to(first, score(first), self.config.margin)
         self._previous = search.actions
         timings = {"encode": encoded, "iterations": clock.elapsed - begun}
         return self._report(search, subgoal, now, completion, bounds, clock, timings)
@@ -277,6 +281,7 @@ class Controller:
         clock: Deadline,
         timings: dict[str, float],
     ) -> Plan:
+        foreseen = search.foreseen if search.foreseen is not None else torch.zeros(0, 0)
         path = search.path if search.path is not None else torch.zeros(self.config.horizon + 1, 3)
         return Plan(
             actions=search.actions.numpy(),
@@ -289,6 +294,8 @@ class Controller:
             now=now[: len(subgoal.questions)].numpy(),
             completion=completion,
             path=path.numpy(),
+            foreseen=foreseen.numpy(),
+            history=torch.stack(search.history).numpy(),
             candidates=search.candidates.numpy(),
             candidate_values=search.candidate_values.numpy(),
             timings=timings | {"total": time.perf_counter() - clock.start},

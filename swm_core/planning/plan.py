@@ -20,10 +20,12 @@ class Plan:
         probabilities: (I+1, K, J) float32, probability of the wanted answer per iteration (0: the proposal), question
             and sub-chunk, of the candidate that was best in that iteration.
         values: (I+1,) float32, best value among the candidates per iteration.
+        history: (I+1, H, A) float32, that candidate's actions per iteration.
         step_sizes: (I,) float32, largest change of any action in that iteration, in the action's unit.
         now: (K,) float32, probability of the wanted answer at horizon 0.
         completion: probability at horizon 0 that the subgoal is reached.
         path: (H+1, 3) float32, predicted effector positions, world frame, m; the first is the present one.
+        foreseen: (K, H+1) float32, probability of the wanted answers after every action of the chosen chunk.
         candidates: (C, H, A) float32, the final candidates, the rejected ones included.
         candidate_values: (C,) float32.
         timings: seconds by part ("encode", "iterations", "total").
@@ -42,5 +44,7 @@ class Plan:
     path: np.ndarray
     candidates: np.ndarray
     candidate_values: np.ndarray
+    history: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
+    foreseen: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     timings: dict[str, float] = field(default_factory=dict)
     deadline_missed: bool = False

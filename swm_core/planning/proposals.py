@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""First guesses of action chunks: the last plan, a base policy, straight lines in several directions."""
+"""First guesses of action chunks: the last plan, a base policy, straight lines, ways round things and through them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from swm_core.planning.routes import different, round_and_through, straight_to
 from swm_core.planning.search import Bounds
 from swm_core.planning.settings import POLICY, PlannerConfig
 
@@ -30,30 +31,6 @@ def headings(directions: int, speeds: tuple[float, ...], horizon: int, bounds: B
     flat[:, 0], flat[:, 1] = angles.cos(), angles.sin()
     chunks = [speed * flat * bounds.half_range for speed in speeds]
     return torch.cat(chunks)[:, None].expand(-1, horizon, -1)
-
-
-def straight_to(start: Tensor, targets: Tensor, axes: tuple[int, ...], horizon: int, bounds: Bounds) -> Tensor:
-    """Actions that lead straight to points as fast as allowed and then rest; they begin after the committed actions.
-
-    Args:
-        start: (3,) effector at present, world frame, m.
-        targets: (N, 3), world frame, m.
-        axes: per action dimension, the world axis it moves along, in m per unit, or -1.
-        horizon: H.
-        bounds: limits and committed actions.
-
-    Returns:
-        (N, H, A).
-    """
-    gap, fixed = torch.zeros(len(targets), len(axes)), len(bounds.committed)
-    for i, axis in enumerate(axes):
-        if axis >= 0:
-            gap[:, i] = targets[:, axis] - start[axis] - bounds.committed[:, i].sum()
-    steps = (gap.abs() / bounds.half_range).amax(-1)[:, None].clamp(min=1e-6)  # at full speed of the busiest axis
-    time = torch.arange(horizon - fixed)[None]
-    share = (time + 1).minimum(steps) - time.minimum(steps)
-    line = share[..., None] * (gap / steps)[:, None]
-    return torch.cat([bounds.committed.expand(len(targets), -1, -1), line], 1)
 
 
 def shifted(actions: Tensor, steps: int) -> Tensor:
@@ -106,10 +83,14 @@ def first_guesses(
         parts.append(shifted(known.previous, known.executed)[None])
     if known.drawn is not None:
         parts.append(known.drawn)
-    if "named" in config.proposals and known.positions is not None:
+    if known.positions is not None:
         start, targets = known.positions[0, 0], known.positions[:, 1:].flatten(0, 1)
-        targets = targets[targets.isfinite().all(-1)]
-        parts.append(straight_to(start, targets, axes, shape[0], bounds))
+        targets = different(targets[targets.isfinite().all(-1)])
+        if "named" in config.proposals and len(targets):
+            parts.append(straight_to(start, targets, axes, shape[0], bounds))
+        if "around" in config.proposals and len(targets):
+            way = config.sides, config.around_radius, (config.around_speed, config.push_speed)
+            parts.append(round_and_through(start, targets, *way, axes, shape[0], bounds))
     if "headings" in config.proposals and config.directions:
         parts.append(headings(config.directions, config.speeds, shape[0], bounds))
     if "uniform" in config.proposals:

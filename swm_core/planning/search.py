@@ -76,8 +76,10 @@ class Search:
         actions: (H, A) best so far.
         value: its value.
         path: (H + 1, 3) its predicted effector path, or None.
+        foreseen: (K, H + 1) its probabilities of the wanted answers after every action, or None.
         values: per iteration, the best candidate's value.
         probabilities: per iteration, that candidate's (K, J).
+        history: per iteration, that candidate's actions (H, A).
         step_sizes: per iteration after the first, the largest change of an action.
         candidates: (C, H, A) of the last iteration.
         candidate_values: (C,) of the last iteration.
@@ -86,8 +88,10 @@ class Search:
     actions: Tensor = field(default_factory=lambda: torch.empty(0))
     value: float = -np.inf
     path: Tensor | None = None
+    foreseen: Tensor | None = None
     values: list[float] = field(default_factory=list)
     probabilities: list[Tensor] = field(default_factory=list)
+    history: list[Tensor] = field(default_factory=list)
     step_sizes: list[float] = field(default_factory=list)
     candidates: Tensor = field(default_factory=lambda: torch.empty(0))
     candidate_values: Tensor = field(default_factory=lambda: torch.empty(0))
@@ -103,7 +107,24 @@ class Search:
         best = int(values.argmax())
         self.values.append(float(values[best]))
         self.probabilities.append(scored.probabilities[best].detach())
+        self.history.append(actions[best].detach().clone())
         self.candidates, self.candidate_values = actions.detach(), values
         if not self.actions.numel() or float(values[best]) > self.value:  # a value of NaN is no reason to have no plan
-            self.value, self.actions = float(values[best]), actions[best].detach().clone()
-            self.path = None if scored.path is None else scored.path[best].detach()
+            self._take(actions, scored, best)
+
+    def defer_to(self, actions: Tensor, scored: Scored, margin: float) -> None:
+        """Take a chunk instead of the best one unless that is clearly better: what is tried is not changed for little.
+
+        Args:
+            actions: (1, H, A).
+            scored: its value.
+            margin: how much better.
+        """
+        if not self.value > float(scored.values[0]) + margin:
+            self._take(actions, scored, 0)
+
+    def _take(self, actions: Tensor, scored: Scored, index: int) -> None:
+        """One of the candidates is the best now."""
+        self.value, self.actions = float(scored.values[index].detach()), actions[index].detach().clone()
+        self.path = None if scored.path is None else scored.path[index].detach()
+        self.foreseen = None if scored.foreseen is None else scored.foreseen[index].detach()

@@ -11,7 +11,7 @@ from swm_core.planning.mppi import MppiConfig
 
 POLICY = "policy"  # a planner that executes the base policy alone, and a kind of proposals
 PLANNERS = ("gradient", "mppi", POLICY, "none", "random")
-PROPOSALS = ("previous", POLICY, "named", "headings", "still", "uniform")
+PROPOSALS = ("previous", POLICY, "named", "around", "headings", "still", "uniform")
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,16 @@ class PlannerConfig:
         sub_chunk: c of Eq. 2.
         execute: actions executed before the next plan in lockstep.
         proposals: first guesses: "previous" (the rest of the last plan), "policy" (drawn from the base policy), "named"
-            (straight lines to what the questions name), "headings" (straight lines all around), "still" (no motion),
+            (straight lines to what the questions name), "around" (round each of these to a side of it and through it),
+            "headings" (straight lines all around), "still" (no motion),
             "uniform" (a chunk of uniform actions). MPPI samples around them; with "uniform" alone it samples its first
             round uniformly (the paper's way).
         policy_proposals: how many chunks are drawn from the base policy.
+        margin: the base policy's own first chunk is executed unless another's value is higher by more than this.
+        sides: of "around", evenly all round; those in line with another thing that is named are added.
+        around_radius: distance kept from a thing's centre on the way round it, m.
+        around_speed: on the way round, as a share of the largest action.
+        push_speed: from there on.
         directions: number of headings.
         speeds: their speeds, as shares of the largest action.
         complete_above: probability of the completion question above which it counts as answered.
@@ -41,8 +47,13 @@ class PlannerConfig:
     horizon: int = field(default=16, metadata={"range": (1, 20)})
     sub_chunk: int = field(default=8, metadata={"range": (1, 20)})
     execute: int = field(default=4, metadata={"range": (1, 20)})
-    proposals: tuple[str, ...] = ("previous", "named", "headings", "still")
+    proposals: tuple[str, ...] = ("previous", "named", "around", "headings", "still")
     policy_proposals: int = field(default=4, metadata={"range": (1, 64)})
+    margin: float = field(default=0.02, metadata={"range": (0.0, 10.0)})
+    sides: int = field(default=8, metadata={"range": (0, 64)})
+    around_radius: float = field(default=0.06, metadata={"range": (0.0, 1.0)})
+    around_speed: float = field(default=0.9, metadata={"range": (0.01, 1.0)})
+    push_speed: float = field(default=0.6, metadata={"range": (0.01, 1.0)})
     directions: int = field(default=8, metadata={"range": (0, 64)})
     speeds: tuple[float, ...] = (0.9,)
     complete_above: float = field(default=0.7, metadata={"range": (0.0, 1.0)})

@@ -23,11 +23,13 @@ class Scored:
         values: (C,) float, Eq. 2, differentiable in the actions.
         probabilities: (C, K, J) probability of the wanted answer per question and sub-chunk.
         path: (C, H + 1, 3) predicted effector positions, world frame, m; None where the model does not say.
+        foreseen: (C, K, H + 1) probability of the wanted answers after every action; None where nobody asked for it.
     """
 
     values: Tensor
     probabilities: Tensor
     path: Tensor | None
+    foreseen: Tensor | None = None
 
 
 def sub_chunk_ends(horizon: int, sub_chunk: int) -> list[int]:
@@ -80,9 +82,9 @@ def make_score(
 
     def score(actions: Tensor) -> Scored:
         answers = answer(actions)
-        yes = answers.yes[:, : len(questions)]
-        probabilities = desired(yes, questions)[:, :, sub_chunk_ends(actions.shape[1], sub_chunk)]
+        foreseen = desired(answers.yes[:, : len(questions)], questions)
+        probabilities = foreseen[:, :, sub_chunk_ends(actions.shape[1], sub_chunk)]
         path = None if answers.positions is None else answers.positions[:, 0, :, 0]
-        return Scored(chunk_value(probabilities, weights), probabilities, path)
+        return Scored(chunk_value(probabilities, weights), probabilities, path, foreseen)
 
     return score

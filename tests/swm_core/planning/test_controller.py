@@ -209,6 +209,33 @@ def test_without_iterations_the_best_of_the_policys_chunks_is_taken(make: Make, 
     assert len({float(x) for x in plan.candidates[:5, 0, 0]}) == 5
 
 
+def test_what_is_tried_is_not_changed_for_little(make: Make, frame_at: Frame) -> None:
+    first, plans = make(planner="policy"), []
+    for margin in (0.0, 0.05, 10.0):
+        controller = make(proposals=("policy",), policy_proposals=2, margin=margin)
+        for one in (first, controller):
+            one.start(task("at 0.4"))
+            plans.append(one.plan(frame_at(0.1)))
+    alone, *_ = plans
+    for refined in plans[1:4:2]:  # clearly better: taken
+        assert refined.value > alone.value + 0.05
+    np.testing.assert_array_equal(plans[5].actions, alone.actions)
+    assert plans[5].value == pytest.approx(alone.value)
+    np.testing.assert_allclose(plans[5].path, alone.path, atol=1e-6)
+    np.testing.assert_array_equal(plans[5].foreseen, alone.foreseen)
+
+
+def test_the_plan_foresees_every_step_and_keeps_its_history(make: Make, frame_at: Frame) -> None:
+    controller = make(gradient=GradientConfig(iterations=3))
+    controller.start(task("at 0.3"))
+    plan = controller.plan(frame_at(0.1))
+    x = 0.1 + np.concatenate([[0.0], plan.actions[:, 0].cumsum()])
+    np.testing.assert_allclose(plan.foreseen, np.exp(-((x - 0.3) ** 2) / 0.02)[None], rtol=1e-4)
+    assert plan.history.shape == (4, 8, 2)
+    best = int(plan.values.argmax())
+    np.testing.assert_array_equal(plan.history[best], plan.actions)
+
+
 def test_the_policy_sees_the_last_two_frames_of_this_task(make: Make, frame_at: Frame) -> None:
     policy = PointPolicy()
     controller = make(planner="policy", policy=policy)
