@@ -3,7 +3,8 @@
 
 A table stands between `<!-- KIND` with its rows, `-->` and `<!-- end -->`. A row is `label | file | what the paper
 has`, the last part optional. Kinds: tasks (success rates), speed (milliseconds a plan), answers (accuracies of
-answers), types (accuracies per question type; one row, one file).
+answers), types (accuracies per question type; one row, one file), grid (the first row is the header; in the others,
+what ends in .json becomes that file's success rate), foretold (what plans foresaw beside what happened).
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from __future__ import annotations
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from swm_core.evaluation.statistics import wilson_interval
+
 HERE = Path(__file__).parent
-TABLE = re.compile(r"<!-- (tasks|speed|answers|types)\n(.*?)-->\n(.*?)<!-- end -->", re.DOTALL)
+TABLE = re.compile(r"<!-- (tasks|speed|answers|types|grid|foretold)\n(.*?)-->\n(.*?)<!-- end -->", re.DOTALL)
 
 
 def percent(share: float) -> str:
@@ -52,15 +56,48 @@ def listed(kind: str, rows: list[list[str]]) -> list[list[str]]:
     papers = any(len(row) > 2 for row in rows)
     table = [[*HEADERS[kind], *(["paper"] if papers else []), "file"]]
     for label, file, *paper in rows:
-        found = json.loads((HERE / "results" / file).read_text())
+        found = load(file)
         extra = [paper[0] if paper else ""] if papers else []
         table.append([label, *cells(found), *extra, f"[json](results/{file})"])
     return table
 
 
+def load(file: str) -> dict[str, Any]:
+    """A result file."""
+    found: dict[str, Any] = json.loads((HERE / "results" / file).read_text())
+    return found
+
+
+def grid(rows: list[list[str]]) -> list[list[str]]:
+    """Cells of a table that compares methods: success rates of the files that are named, everything else as it is."""
+    return [[grid_cell(part) for part in row] for row in rows]
+
+
+def grid_cell(part: str) -> str:
+    """Success of a file, or of several together, as a share with its interval."""
+    if not part.endswith(".json"):
+        return part
+    files = part.split()
+    found = [load(file) for file in files]
+    successes, n = sum(one["successes"] for one in found), sum(one["n"] for one in found)
+    low, high = wilson_interval(successes, n)
+    share = f"{percent(successes / n)} % ({percent(low)}-{percent(high)})"
+    return f"[{share}](results/{files[0]})" if len(files) == 1 else share
+
+
+def foretold(rows: list[list[str]]) -> list[list[str]]:
+    """Cells of a table of the gap between what plans foresaw and what happened."""
+    table = [["", "question", "n", "foreseen", "happened", "calibration error"]]
+    for label, file in rows:
+        for kind, found in load(file)["foretold"].items():
+            shares = [f"{percent(found[name])} %" for name in ("foreseen", "happened")]
+            table.append([label, kind, str(found["n"]), *shares, f"{found['ece']:.3f}"])
+    return table
+
+
 def one_file(kind: str, file: str) -> list[list[str]]:
     """Cells of a table that shows one file."""
-    found = json.loads((HERE / "results" / file).read_text())
+    found = load(file)
     if kind == "types":
         types = found["types"].items()
         parts = ((name, t["no"]["accuracy"], t["yes"]["accuracy"], t["balanced"]) for name, t in types)
@@ -76,7 +113,8 @@ def table(match: re.Match[str]) -> str:
     """A marked table with its contents made anew."""
     kind, definition = match[1], match[2]
     rows = [[part.strip() for part in line.split("|")] for line in definition.strip().splitlines()]
-    cells = listed(kind, rows) if kind in ("tasks", "answers") else one_file(kind, rows[0][1])
+    makers = {"tasks": partial(listed, kind), "answers": partial(listed, kind), "grid": grid, "foretold": foretold}
+    cells = makers[kind](rows) if kind in makers else one_file(kind, rows[0][1])
     lines = ["| " + " | ".join(row) + " |" for row in cells]
     lines.insert(1, "|" + "---|" * len(cells[0]))
     return f"<!-- {kind}\n{definition}-->\n\n" + "\n".join(lines) + "\n\n<!-- end -->"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from swm_core.commands.evaluate_answers import answers_command
+from swm_core.commands.evaluate_paper import paper_command
 from swm_core.commands.evaluate_tasks import tasks_command
 
 
@@ -15,4 +16,5 @@ def eval_command() -> None:
 
 
 eval_command.add_command(tasks_command)
+eval_command.add_command(paper_command)
 eval_command.add_command(answers_command)

@@ -16,7 +16,7 @@ from swm_core.environment import load_environment
 from swm_core.errors import ConfigError, DataError
 
 
-def _read_result(path: Path) -> dict[str, Any]:
+def read_result(path: Path) -> dict[str, Any]:
     """A result file of an earlier run.
 
     Raises:
@@ -52,6 +52,9 @@ def _read_result(path: Path) -> dict[str, Any]:
     "--preset", type=click.Choice(["default", "paper"]), default="default", help="Planner settings to start from."
 )
 @click.option("--set", "settings", multiple=True, help="planner.NAME=VALUE, planner.gradient.NAME=VALUE (repeatable).")
+@click.option("--phrasing", type=click.IntRange(0), default=0, help="Wording of the questions; 0 is the paper's.")
+@click.option("--held-out", is_flag=True, help="Take one of the wordings that training never used (Table 8).")
+@click.option("--unweighted", is_flag=True, help="Equal weights for all questions (Table 7).")
 @click.option("--workers", type=click.IntRange(0), default=0, help="Processes; 0 evaluates in this one.")
 @click.option("--cluster", help="Address of a Dask scheduler whose workers play (tcp://host:8786).")
 @click.option("--videos", type=click.Path(file_okay=False, path_type=Path), help="Folder for films of episodes.")
@@ -75,6 +78,9 @@ def tasks_command(
     policy: Path | None,
     preset: str,
     settings: tuple[str, ...],
+    phrasing: int,
+    held_out: bool,
+    unweighted: bool,
     workers: int,
     cluster: str | None,
     videos: Path | None,
@@ -105,13 +111,14 @@ def tasks_command(
     weights = weights_hash(folder) if folder else None
     policy = policy if config.needs_policy else None
     drawn = weights_hash(policy) if policy else None
-    evaluation = TaskEvaluation(environment, names, task, steps or spec.episode_steps, config, weights, drawn)
+    asked = phrasing, held_out, not unweighted
+    evaluation = TaskEvaluation(environment, names, task, steps or spec.episode_steps, config, weights, drawn, *asked)
     log = json_file.with_suffix(".jsonl") if json_file else None
     options = RunOptions(folder, workers, cluster, log, videos, video_episodes, progress=True, policy=policy)
     records = evaluate_task(evaluation, parse_range(seeds), options)
     result = task_result(evaluation, records)
     if compare is not None:
-        result["paired"] = paired_result(result, _read_result(compare))
+        result["paired"] = paired_result(result, read_result(compare))
     header, cells = summary_cells(result)
     click.echo(text_table(header, [cells]))
     if compare is not None:

@@ -81,6 +81,8 @@ class Chosen:
         path: (H + 1, 3) predicted effector positions, world frame, m; None where nothing is predicted.
         completion: probability that the present subgoal is reached now; None where nobody asked.
         value: value of the chosen chunk (Eq. 2), or None.
+        foreseen: (K, H + 1) probability of the subgoal's wanted answers after every action, or None.
+        subgoal: number of the subgoal that is pursued.
     """
 
     def __init__(
@@ -89,8 +91,11 @@ class Chosen:
         path: np.ndarray | None = None,
         completion: float | None = None,
         value: float | None = None,
+        foreseen: np.ndarray | None = None,
+        subgoal: int = 0,
     ) -> None:
         self.actions, self.path, self.completion, self.value = actions, path, completion, value
+        self.foreseen, self.subgoal = foreseen, subgoal
 
 
 class PlannedActor:
@@ -115,7 +120,8 @@ class PlannedActor:
         if image is None:
             raise ConfigError("a planner with a model needs frames")
         plan = self.controller.plan(image, executed=executed)
-        return Chosen(plan.actions[: self.controller.config.execute], plan.path, plan.completion, plan.value)
+        actions = plan.actions[: self.controller.config.execute]
+        return Chosen(actions, plan.path, plan.completion, plan.value, plan.foreseen, self.controller.subgoal)
 
 
 class BlindActor:

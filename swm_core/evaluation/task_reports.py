@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from swm_core.errors import DataError
 from swm_core.evaluation.provenance import provenance
-from swm_core.evaluation.statistics import pair_outcomes, wilson_interval
+from swm_core.evaluation.statistics import pair_outcomes, reliability, wilson_interval
 from swm_core.evaluation.task_runs import configuration_hash
 from swm_core.evaluation.tasks import EpisodeRecord, TaskEvaluation
 
@@ -42,6 +42,22 @@ def _episode_row(record: EpisodeRecord) -> dict[str, Any]:
     }
 
 
+def foretold_result(records: Sequence[EpisodeRecord]) -> dict[str, dict[str, float]]:
+    """How far what plans foresaw of their executed actions was from what happened, by type of question.
+
+    Returns:
+        per type: "n", "foreseen" (mean probability of the wanted answer), "happened" (share that came true), "ece".
+    """
+    rows = [row for record in records for row in record.foretold]
+    found = {}
+    for kind in sorted({kind for kind, _, _ in rows}):
+        p, happened = np.array([(p, true) for name, p, true in rows if name == kind]).T
+        error = reliability(p, happened > 0).expected_error
+        means = {"foreseen": p.mean(), "happened": happened.mean(), "ece": error}
+        found[kind] = {"n": len(p)} | {name: round(float(value), 4) for name, value in means.items()}
+    return found
+
+
 def task_result(evaluation: TaskEvaluation, records: Sequence[EpisodeRecord]) -> dict[str, Any]:
     """All that `--json` writes.
 
@@ -58,6 +74,7 @@ def task_result(evaluation: TaskEvaluation, records: Sequence[EpisodeRecord]) ->
         "steps_to_success": percentiles([r.steps for r in records if r.success]),
         "plan_ms": percentiles([ms for r in records for ms in r.plan_ms]),
         "redraws": sum(r.redraws for r in records),
+        "foretold": foretold_result(records),
         "environment": evaluation.environment,
         "task": evaluation.task,
         "planner": evaluation.planner.planner,

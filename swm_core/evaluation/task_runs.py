@@ -106,7 +106,13 @@ def read_episodes(path: Path, evaluation: TaskEvaluation) -> dict[int, EpisodeRe
     _check_header(path, rows[0], evaluation)
     if any(set(row) != names for row in rows[1:]):
         raise DataError(f"{path}: an episode does not have the fields {', '.join(sorted(names))}")
-    return {row["seed"]: EpisodeRecord(**row | {"plan_ms": tuple(row["plan_ms"])}) for row in rows[1:]}
+    lists = ("plan_ms", "foretold")
+    return {row["seed"]: EpisodeRecord(**row | {name: _tuples(row[name]) for name in lists}) for row in rows[1:]}
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as tuples, all the way down."""
+    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
 
 
 def _keep(path: Path | None, evaluation: TaskEvaluation, records: Iterator[EpisodeRecord]) -> Iterator[EpisodeRecord]:

@@ -27,8 +27,9 @@ from swm_core.errors import ConfigError, GoalError
 from swm_core.evaluation.planners import Actor, Chosen
 from swm_core.layouts import MOST_REDRAWS, pass_over_solved
 from swm_core.planning.controller import PlannerConfig
+from swm_core.scene import SceneState
 from swm_core.tasks.goal_text import parse_goal
-from swm_core.tasks.library import PUSH, REACH, SEPARATE, TaskSpec, build_task, steps_done
+from swm_core.tasks.library import PUSH, REACH, SEPARATE, TaskSpec, build_task, steps_done, wanted_truths
 
 TASK_NAMES = (REACH, PUSH, SEPARATE)
 
@@ -47,6 +48,9 @@ class TaskEvaluation:
         planner: how to plan.
         weights: hash of the model's weights; None where the planner uses no model.
         policy: hash of the base policy's weights; None where there is none.
+        phrasing: which wording the questions have; 0 is the paper's.
+        held_out: whether it is one that training never used (paper Table 8).
+        weighted: whether the questions have their weights, or equal ones (paper Table 7).
     """
 
     environment: str
@@ -56,16 +60,19 @@ class TaskEvaluation:
     planner: PlannerConfig
     weights: str | None = None
     policy: str | None = None
+    phrasing: int = 0
+    held_out: bool = False
+    weighted: bool = True
 
     def __post_init__(self) -> None:
         """Check the task and the steps.
 
         Raises:
             GoalError: the task is neither a name nor a goal that can be understood, or needs more objects.
-            ConfigError: no steps.
+            ConfigError: no steps, or a phrasing below 0.
         """
-        if self.steps < 1:
-            raise ConfigError(f"an episode needs at least one step, got {self.steps}")
+        if self.steps < 1 or self.phrasing < 0:
+            raise ConfigError(f"an episode needs at least one step, got {self.steps}; phrasing {self.phrasing}")
         choose_steps(self.task, self.objects, 0)
 
     def description(self) -> dict[str, Any]:
@@ -87,6 +94,8 @@ class EpisodeRecord:
         plan_ms: time of each planning call.
         seconds: wall time of the episode.
         commit: version of the code that ran it.
+        foretold: for every plan and question, the question's type, the probability that was foreseen of the wanted
+            answer after the actions that were then executed, and whether it came true.
     """
 
     seed: int
@@ -98,6 +107,7 @@ class EpisodeRecord:
     plan_ms: tuple[float, ...]
     seconds: float
     commit: str
+    foretold: tuple[tuple[str, float, bool], ...] = ()
 
 
 def choose_steps(task: str, objects: Sequence[str], seed: int) -> tuple[TaskSpec, ...]:
@@ -140,6 +150,17 @@ def draw_start(env: Environment, objects: tuple[str, ...], steps: Sequence[TaskS
     raise ConfigError(f"'{steps[0]}' holds at the start in each of {MOST_REDRAWS} layouts of seed {seed}")
 
 
+def foretold(
+    chosen: Chosen, step: TaskSpec, entry: EnvironmentEntry, before: SceneState, after: SceneState, executed: int
+) -> list[tuple[str, float, bool]]:
+    """What a plan foresaw after its executed actions beside what happened; see `EpisodeRecord.foretold`."""
+    if chosen.foreseen is None or not executed < chosen.foreseen.shape[-1]:
+        return []
+    truths = wanted_truths(step, before, after, entry.questions)
+    foreseen = chosen.foreseen[:, executed].tolist()
+    return [(name, round(p, 4), true) for (name, true), p in zip(truths, foreseen, strict=True) if true is not None]
+
+
 def run_episode(
     evaluation: TaskEvaluation,
     entry: EnvironmentEntry,
@@ -163,15 +184,17 @@ def run_episode(
     begun = time.perf_counter()
     specs = choose_steps(evaluation.task, evaluation.objects, seed)
     redraws = draw_start(env, evaluation.objects, specs, seed)
-    actor.start(build_task(specs, entry.questions), seed)
+    task = build_task(specs, entry.questions, evaluation.phrasing, held_out=evaluation.held_out)
+    actor.start(task if evaluation.weighted else task.unweighted(), seed)
     taken = done = executed = 0
     times: list[float] = []
+    told: list[tuple[str, float, bool]] = []
     while taken < evaluation.steps and done < len(specs):
         image = env.render() if actor.needs_frames or watch else None
         asked = time.perf_counter()
         chosen = actor.act(image, executed)
         times.append(round(1000 * (time.perf_counter() - asked), 2))
-        executed = 0
+        before, executed = env.scene(), 0
         for action in chosen.actions[: evaluation.steps - taken]:
             if watch:
                 watch(env.render(), chosen, executed)
@@ -180,8 +203,10 @@ def run_episode(
             done = steps_done(specs, env.scene(), done)
             if done == len(specs):
                 break
+        told += foretold(chosen, specs[min(chosen.subgoal, len(specs) - 1)], entry, before, env.scene(), executed)
     if watch:
         watch(env.render(), chosen, executed)
     goal = ", then ".join(map(str, specs))
     seconds = round(time.perf_counter() - begun, 3)
-    return EpisodeRecord(seed, goal, done == len(specs), taken, redraws, done, tuple(times), seconds, commit)
+    success, plan_ms = done == len(specs), tuple(times)
+    return EpisodeRecord(seed, goal, success, taken, redraws, done, plan_ms, seconds, commit, tuple(told))

@@ -12,7 +12,7 @@ import numpy as np
 from swm_core.errors import ConfigError, GoalError
 from swm_core.scene import SceneState
 from swm_core.tasks.langtable_questions import LANGTABLE_QUESTIONS
-from swm_core.tasks.questions import Arguments, QuestionType, find_type
+from swm_core.tasks.questions import Arguments, Question, QuestionType, find_type, question_truth
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
 
 REACH, SEPARATE, PUSH = "reach", "separate", "push"
@@ -125,6 +125,27 @@ def _asked(spec: TaskSpec) -> list[tuple[str, Arguments, float, bool]]:
         return [("block_touching", pair, 0.8, True), ("block_block_closer", pair, 0.2, True)]
     apart = [("block_touching", (avoid, first), 0.4 / len(others), False) for avoid in others]
     return [("peg_touching_block", (first,), 0.6, True), *apart]
+
+
+def wanted_truths(
+    spec: TaskSpec, before: SceneState, after: SceneState, types: Sequence[QuestionType] = LANGTABLE_QUESTIONS
+) -> list[tuple[str, bool | None]]:
+    """What really became of the answers that one step of a task wants, in the order of `subgoal`'s questions.
+
+    Args:
+        spec: the step.
+        before: scene at the time of asking (no batch axes).
+        after: scene that the questions are about.
+        types: the question types of the environment.
+
+    Returns:
+        per question its type's name, and whether the wanted answer is the right one; None where that is undefined.
+    """
+    found: list[tuple[str, bool | None]] = []
+    for name, arguments, _, desired in _asked(spec):
+        truth = question_truth(Question(name, arguments, ""), before, after, types)
+        found.append((name, None if truth is None else truth == desired))
+    return found
 
 
 def subgoal(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from swm_core.errors import GoalError
 
@@ -70,6 +70,18 @@ class Task:
 
     name: str
     subgoals: tuple[Subgoal, ...]
+
+    def unweighted(self) -> Task:
+        """The same with equal weights in each subgoal, of the same sum (paper Table 7)."""
+
+        def even(subgoal: Subgoal) -> Subgoal:
+            mean = sum(q.weight for q in subgoal.questions) / len(subgoal.questions)
+            questions = tuple(replace(q, weight=mean) for q in subgoal.questions)
+            same = dict(zip(subgoal.questions, questions, strict=True))
+            last = subgoal.completion
+            return Subgoal(questions, last and same.get(last, last))
+
+        return replace(self, subgoals=tuple(even(subgoal) for subgoal in self.subgoals))
 
     def __post_init__(self) -> None:
         """Check that there is a subgoal.

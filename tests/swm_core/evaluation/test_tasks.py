@@ -12,6 +12,7 @@ from swm_core.cli import main
 from swm_core.environment import load_environment
 from swm_core.errors import ConfigError, GoalError
 from swm_core.evaluation.planners import Chosen, planner_config
+from swm_core.evaluation.task_reports import foretold_result
 from swm_core.evaluation.tasks import EpisodeRecord, TaskEvaluation, choose_steps, draw_start, run_episode
 from swm_core.planning.controller import PlannerConfig
 from swm_core.tasks import push, reach, separate, succeeded
@@ -107,6 +108,34 @@ def test_steps_of_a_sequence_are_done_in_order() -> None:
     assert not record.success
     assert record.subgoals_done == 1
     assert record.task == "reach green star, then reach red moon"
+
+
+class Foreseeing(Walker):
+    """Goes there, and foresees contact from the third action on."""
+
+    def act(self, image, executed: int) -> Chosen:
+        chosen = super().act(image, executed)
+        chosen.foreseen = np.array([[0.1, 0.1, 0.1, 0.9, 0.9], [0.25] * 5], np.float32)
+        return chosen
+
+
+def test_what_was_foreseen_is_told_beside_what_happened() -> None:
+    entry = load_environment("langtable")
+    env = entry.make(images=False, objects=BLOCKS)
+    evaluation = TaskEvaluation("langtable", BLOCKS, "reach green star", 60, PlannerConfig())
+    try:
+        record = run_episode(evaluation, entry, env, Foreseeing(env, "green star"), 6000, "now")
+    finally:
+        env.close()
+    assert record.success
+    touching = [row for row in record.foretold if row[0] == "peg_touching_block"]
+    closer = [row for row in record.foretold if row[0] == "peg_block_closer"]
+    assert len(touching) == len(closer) == len(record.plan_ms)
+    assert [true for _, _, true in touching] == [False] * (len(touching) - 1) + [True]
+    assert {p for _, p, _ in touching[:-1]} == {0.9}  # after the four executed actions
+    summary = foretold_result([record])["peg_touching_block"]
+    assert summary["n"] == len(touching)
+    assert summary["happened"] == pytest.approx(1 / len(touching), abs=1e-3)
 
 
 @pytest.mark.parametrize("planner", ["none", "random"])

@@ -128,3 +128,14 @@ def test_wrong_specs_are_refused(place):
         succeeded(reach(C), place({A: (0.4, 0.0)}))
     with pytest.raises(ConfigError, match="together"):
         SuccessLimits(together=-1.0)
+
+
+def test_equal_weights_have_the_same_sum() -> None:
+    task = build_task([push("red moon", "green star"), separate("red moon", "blue cube")])
+    plain = task.unweighted()
+    for one, other in zip(task.subgoals, plain.subgoals, strict=True):
+        assert [q.text for q in other.questions] == [q.text for q in one.questions]
+        assert len({q.weight for q in other.questions}) == 1
+        assert sum(q.weight for q in other.questions) == pytest.approx(sum(q.weight for q in one.questions))
+        assert other.completion is not None
+        assert other.completion.text == one.completion.text

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The paper's rows: complete, playable, and evaluated by one command."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from swm_core.cli import main
+from swm_core.environment import load_environment
+from swm_core.errors import ConfigError
+from swm_core.evaluation.paper import ROWS, choose_rows
+from swm_core.evaluation.tasks import choose_steps
+
+
+def test_every_row_can_be_played_and_has_a_name_of_its_own() -> None:
+    spec = load_environment("langtable").spec
+    assert len({row.name for row in ROWS}) == len(ROWS) == 13
+    for row in ROWS:
+        steps = choose_steps(row.task, spec.object_sets[row.objects], 6000)
+        assert len(steps) == (2 if row.table == "multistep" else 1)
+
+
+def test_rows_are_chosen_by_table_and_by_name() -> None:
+    assert [row.name for row in choose_rows("novel")] == ["push_blue_star_red_cube", "push_yellow_moon_purple_cube"]
+    assert [row.name for row in choose_rows("ms2, reach")] == ["reach", "ms2"]
+    for wrong in ("chess", ""):
+        with pytest.raises(ConfigError, match="known: reach, separate, push, novel, multistep"):
+            choose_rows(wrong)
+
+
+def test_the_command_writes_a_file_a_row_and_compares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--out", str(tmp_path), "--count", "1", "--planner"]
+    assert main(["eval", "paper", "novel", "--label", "none", *words, "none"]) == 0
+    assert main(["eval", "paper", "novel", "--label", "random", *words, "random", "--compare", "none"]) == 0
+    found = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
+    assert sorted(found) == [
+        f"push_{r}_{m}.json" for r in ("blue_star_red_cube", "yellow_moon_purple_cube") for m in ("none", "random")
+    ]
+    assert all(result["configuration"]["objects"][0] == "red cube" for result in found.values())
+    assert (
+        sum(
+            found["push_blue_star_red_cube_random.json"]["paired"][k]
+            for k in ("both", "only_first", "only_second", "neither")
+        )
+        == 1
+    )
+    assert "push yellow moon to purple cube" in capsys.readouterr().out
