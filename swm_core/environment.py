@@ -137,6 +137,7 @@ class EnvironmentEntry:
         questions: the types of yes/no questions that make sense here.
         locate: the auxiliary question "where is X", or None.
         effector_words: what the effector is called in questions; the first is used in tasks.
+        names: all objects that may ever stand here.
     """
 
     spec: EnvironmentSpec
@@ -145,6 +146,7 @@ class EnvironmentEntry:
     questions: tuple[QuestionType, ...] = ()
     locate: LocateType | None = None
     effector_words: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def load_environment(name: str) -> EnvironmentEntry:

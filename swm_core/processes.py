@@ -7,6 +7,7 @@ another one without a word of ours.
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -26,6 +27,22 @@ Result = TypeVar("Result")
 
 _work: Callable[[Any], Any] | None = None  # what this process of a pool does with a job
 _here = threading.local()  # in a thread of a cluster's worker: number of the "run" that it prepared for, and its "work"
+
+
+def keep_freed_memory() -> bool:
+    """Let the C library keep what was freed: a training step asks for the same large blocks again and again.
+
+    By default glibc gives each back to the system and gets it back page by page, which took a fifth of a step.
+
+    Returns:
+        whether the C library here can.
+    """
+    trim_threshold, map_threshold, most = -1, -3, 1 << 25  # mallopt(3): M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(map_threshold, most) and mallopt(trim_threshold, (1 << 31) - 1))
 
 
 def _end_with_parent() -> None:

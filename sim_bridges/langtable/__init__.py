@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from sim_bridges.langtable.blocks import OBJECT_SETS
+from sim_bridges.langtable.blocks import ALL_BLOCKS, OBJECT_SETS
 from sim_bridges.langtable.experts import NoisyExpert, PushExpert, ReachExpert, SeparateExpert
 from sim_bridges.langtable.play import Play
 from sim_bridges.langtable.specification import CAMERA, SPECIFICATION
@@ -31,6 +31,7 @@ LANGTABLE = EnvironmentEntry(
     questions=LANGTABLE_QUESTIONS,
     locate=LANGTABLE_LOCATE,
     effector_words=EFFECTOR_WORDS,
+    names=ALL_BLOCKS,
 )
 
 __all__ = [

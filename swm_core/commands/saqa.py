@@ -72,7 +72,7 @@ def saqa_command(
     """Draw question-answer samples from the data set folders DATA, as training does."""
     trajectories = Trajectories.load(data, behaviour)
     entry = load_environment(trajectories.spec.name)
-    catalogue = QuestionCatalogue(entry.questions, entry.locate, entry.effector_words)
+    catalogue = QuestionCatalogue.of(entry)
     dataset = SaqaDataset(trajectories, catalogue, SaqaSettings(), seed)
     result: dict[str, Any] = {"episodes": len(trajectories), "states": len(dataset.states)}
     shown = [dataset[i] for i in range(show or (1 if picture else 0))]

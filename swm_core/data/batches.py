@@ -22,9 +22,8 @@ TENSORS = (
     "mentions",
     "mentioned",
     "targets",
-    "pixels",
+    "scene_pixels",
     "effector",
-    "effector_pixel",
 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from swm_core.environment import EnvironmentEntry
 from swm_core.errors import QuestionError
 from swm_core.tasks.questions import LocateType, QuestionType, vocabulary
 from swm_core.tasks.relations import Truth
@@ -38,6 +39,7 @@ class QuestionCatalogue:
         types: yes/no question types.
         locate: the auxiliary "where is X", or None.
         effector_words: what the effector is called in the questions.
+        names: all objects that may ever be there; where each is, or that it is not there, is told with every sample.
         words: vocabulary; by default that of the types.
 
     Raises:
@@ -49,12 +51,14 @@ class QuestionCatalogue:
         types: Sequence[QuestionType],
         locate: LocateType | None,
         effector_words: Sequence[str],
+        names: Sequence[str],
         words: Sequence[str] | None = None,
     ) -> None:
         """See the class."""
         if not types:
             raise QuestionError("no question types")
         self.types, self.locate, self.effector_words = tuple(types), locate, tuple(effector_words)
+        self.names = tuple(names)
         self.words = tuple(words) if words is not None else vocabulary(types, locate)
         self.type_names = tuple(t.name for t in types) + ((locate.name,) if locate else ())
         self._ids: Mapping[str, int] = {word: i + 1 for i, word in enumerate(self.words)}  # 0: padding or unknown
@@ -64,6 +68,11 @@ class QuestionCatalogue:
             texts += [text for instance in locate.instances(pair) for text in locate.texts(instance)]
         self.max_words = max(len(tokenize(text)) for text in texts)
         self._encoded: dict[str, np.ndarray] = {}
+
+    @classmethod
+    def of(cls, entry: EnvironmentEntry, words: Sequence[str] | None = None) -> QuestionCatalogue:
+        """All questions of an environment."""
+        return cls(entry.questions, entry.locate, entry.effector_words, entry.names, words)
 
     def encode(self, text: str) -> np.ndarray:
         """(max_words,) int64 word numbers: 1.. in the vocabulary's order, 0 for padding and unknown words.

@@ -87,8 +87,9 @@ class Sample:
         mentioned: (K, 2) int64 objects named, N for the effector, -1 for none.
         targets: (K, 2, 21, 3) float32 positions of the named things at horizons 0..20, NaN where unknown.
         pixels: (K, 2, 2) float32 (u, v) of the named things at present, px, NaN for none.
+        scene_pixels: (S + 1, 2) float32 (u, v) at present of the catalogue's S names, then of the effector, px; NaN
+            for what is not there.
         effector: (21, 3) float32 positions of the effector at horizons 0..20, NaN beyond the episode.
-        effector_pixel: (2,) float32 (u, v) of the effector at present, px.
         texts: the K questions.
         names: the N objects' names.
         source: episode number and t.
@@ -106,8 +107,8 @@ class Sample:
     mentioned: np.ndarray
     targets: np.ndarray
     pixels: np.ndarray
+    scene_pixels: np.ndarray
     effector: np.ndarray
-    effector_pixel: np.ndarray
     texts: tuple[str, ...]
     names: tuple[str, ...]
     source: tuple[int, int]
@@ -140,7 +141,7 @@ class SaqaDataset(Dataset[Sample]):
         samples: length; the stream itself has no end.
 
     Raises:
-        DataError: no state has a frame and four horizons.
+        DataError: no state has a frame and four horizons, or there are objects that the catalogue does not name.
         ConfigError: an unknown type is weighted, all weights are 0, or mirroring does not fit the environment.
     """
 
@@ -158,6 +159,9 @@ class SaqaDataset(Dataset[Sample]):
         unknown = set(settings.type_weights) - set(catalogue.type_names)
         if unknown:
             raise ConfigError(f"type weights of unknown question types: {', '.join(sorted(unknown))}")
+        strange = {name for episode in data.episodes for name in episode.scenes.names} - set(catalogue.names)
+        if strange:
+            raise DataError(f"objects that the environment does not name: {', '.join(sorted(strange))}")
         self.data, self.catalogue, self.settings, self.seed, self.samples = data, catalogue, settings, seed, samples
         self.states = data.states(least=HORIZONS - 1)
         if not len(self.states):
@@ -263,6 +267,8 @@ class SaqaDataset(Dataset[Sample]):
         seen = camera.project(path[0]).astype(np.float32)  # (N + 1, 2)
         targets, pixels = path.transpose(1, 0, 2)[mentioned], seen[mentioned]
         targets[mentioned < 0], pixels[mentioned < 0] = np.nan, np.nan
+        scene_pixels = np.full((len(self.catalogue.names) + 1, 2), np.nan, np.float32)
+        scene_pixels[[*(self.catalogue.names.index(name) for name in names), -1]] = seen
         answers, types = np.stack([q.answers for q in asked]), np.array([q.type for q in asked])
         return Sample(
             image=image,
@@ -277,8 +283,8 @@ class SaqaDataset(Dataset[Sample]):
             mentioned=mentioned,
             targets=targets,
             pixels=pixels,
+            scene_pixels=scene_pixels,
             effector=path[:, -1],
-            effector_pixel=seen[-1],
             texts=tuple(q.text for q in asked),
             names=names,
             source=source,

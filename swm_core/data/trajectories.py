@@ -73,6 +73,25 @@ def load_trajectory(file: EpisodeFile, frames: bool = True) -> Trajectory:
     return Trajectory(file, episode.scenes, episode.actions, framed, column if frames else None)
 
 
+def find_episodes(folders: Iterable[Path], behaviours: Iterable[str] = ()) -> list[EpisodeFile]:
+    """Episodes of data sets.
+
+    Args:
+        folders: the data sets.
+        behaviours: only episodes of these; all by default.
+
+    Raises:
+        DataError: there are none.
+    """
+    wanted = set(behaviours)
+    found = [file for folder in folders for file in list_episodes(folder)]
+    files = [file for file in found if not wanted or file.metadata.behaviour in wanted]
+    if not files:
+        known = ", ".join(sorted({file.metadata.behaviour for file in found}))
+        raise DataError(f"no episodes of {', '.join(sorted(wanted)) or 'any kind'}; the data has {known}")
+    return files
+
+
 class Trajectories:
     """A data set in memory.
 
@@ -111,14 +130,9 @@ class Trajectories:
         Raises:
             DataError: no such episodes, or damaged ones.
         """
-        wanted = set(behaviours)
-        paths = [folders] if isinstance(folders, Path) else list(folders)
-        found = [file for folder in paths for file in list_episodes(folder)]
-        files = [file for file in found if not wanted or file.metadata.behaviour in wanted]
-        if not files:
-            known = sorted({file.metadata.behaviour for file in found})
-            raise DataError(f"no episodes of {', '.join(sorted(wanted))}; the data has {', '.join(known)}")
-        return Trajectories(files, memory_limit)
+        return Trajectories(
+            find_episodes([folders] if isinstance(folders, Path) else folders, behaviours), memory_limit
+        )
 
     def __len__(self) -> int:
         """Number of episodes."""
@@ -139,7 +153,7 @@ def held_out(file: EpisodeFile, validation_every: int) -> bool:
 
 
 def load_split(
-    folders: Iterable[str], validation_every: int, spec: EnvironmentSpec
+    folders: Iterable[str], validation_every: int, spec: EnvironmentSpec, behaviours: Iterable[str] = ()
 ) -> tuple[Trajectories, Trajectories]:
     """Episodes for training and for validation, by environment seed, so that no layout is in both.
 
@@ -147,11 +161,12 @@ def load_split(
         folders: data sets.
         validation_every: seeds that are multiples of this are for validation.
         spec: the environment's; symmetry is a fact of the world, not of the recording.
+        behaviours: only episodes of these; all by default.
 
     Raises:
         DataError: one of the two is empty, or a file is damaged.
     """
-    files = [file for folder in folders for file in list_episodes(Path(folder))]
+    files = find_episodes(map(Path, folders), behaviours)
     held = [held_out(file, validation_every) for file in files]
     parts = [[f for f, h in zip(files, held, strict=True) if h is wanted] for wanted in (False, True)]
     if not all(parts):

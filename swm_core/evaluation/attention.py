@@ -2,7 +2,8 @@
 """Where the words of a question look in the frame (paper Fig. 6, 9, 10).
 
 Two kinds of looking. A naming word is matched with the cells of the fine map, and from there on knows where its thing
-is. In the transformer's blocks all words attend to the image tokens.
+is. In the transformer's blocks all words attend to the image tokens: those of a coarse map, and those of
+the things that were found, each of which stands for the cells that it was found in.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from swm_core.models.attention import attention_weights
-from swm_core.models.compact import MENTIONS
-from swm_core.models.grounded import ALL_NAMES, GroundedModel
+from swm_core.models.compact import MENTIONS, CompactWorldModel, ImageContext
+from swm_core.models.grounded import GroundedModel
 from swm_core.models.vision import FINE_STRIDE, TOKEN_STRIDE, grid_shape
 from swm_core.tasks.words import mentions, tokenize
 
@@ -83,9 +85,22 @@ class QuestionAttention:
 
 def _names(model: GroundedModel, question: str) -> list[str]:
     """What the slots of a question stand for: the effector, then the things named."""
-    effector = model.network.config.effector_words
-    things = mentions(question, ALL_NAMES, effector)[: MENTIONS - 1]
-    return ["effector", *((*ALL_NAMES, effector[0])[index] for _, index in things)]
+    config = model.network.config
+    things = mentions(question, config.names, config.effector_words)[: MENTIONS - 1]
+    return ["effector", *((*config.names, config.effector_words[0])[index] for _, index in things)]
+
+
+def token_cells(network: CompactWorldModel, context: ImageContext) -> Tensor:
+    """(P, cells) float64: which cells of the fine map each of a frame's image tokens stands for; rows sum to 1.
+
+    A token of the coarse map stands for the cells that it covers, that of a thing for the cells that it was found in.
+    """
+    fine, coarse = (grid_shape(network.config.camera, stride) for stride in (FINE_STRIDE, TOKEN_STRIDE))
+    per_token = TOKEN_STRIDE // FINE_STRIDE
+    row, column = torch.meshgrid(*(torch.arange(size) // per_token for size in fine), indexing="ij")
+    covers = torch.nn.functional.one_hot((row * coarse[1] + column).flatten(), coarse[0] * coarse[1]).double().T
+    things = context.scene.logits[0, :, :-1].double().softmax(-1)
+    return torch.cat([covers / covers.sum(1, keepdim=True).clamp(min=1), things])
 
 
 def look(model: GroundedModel, image: np.ndarray, questions: Sequence[str]) -> list[QuestionAttention]:
@@ -101,7 +116,7 @@ def look(model: GroundedModel, image: np.ndarray, questions: Sequence[str]) -> l
         QuestionError: a question is empty, too long, or has no word that the model knows.
     """
     network, context = model.network, model.observe(image)
-    fine, coarse = (grid_shape(network.config.camera, stride) for stride in (FINE_STRIDE, TOKEN_STRIDE))
+    fine, cells = grid_shape(network.config.camera, FINE_STRIDE), token_cells(network, context)
     found = []
     for question in questions:
         ids, named = model.encode([question])
@@ -110,14 +125,12 @@ def look(model: GroundedModel, image: np.ndarray, questions: Sequence[str]) -> l
         names = tuple(
             Looking(name, matches[i].view(fine).numpy(), FINE_STRIDE) for i, name in enumerate(_names(model, question))
         )
-        blocks = [
-            w[0, ..., : coarse[0] * coarse[1]].double().mean(0) for w in attention_weights(network, context, ids, named)
-        ]
+        blocks = [w[0, ..., : len(cells)].double().mean(0) for w in attention_weights(network, context, ids, named)]
         words: tuple[Looking, ...] = ()
         if blocks:
-            mean = torch.stack(blocks).mean(0)  # (L + 1, P)
+            mean = torch.stack(blocks).mean(0) @ cells  # (L + 1, cells)
             known = [(0, "effector"), *((i + 1, w) for i, w in enumerate(tokenize(question)) if ids[0, 0, i])]
-            words = tuple(Looking(word, mean[i].view(coarse).numpy(), TOKEN_STRIDE) for i, word in known)
+            words = tuple(Looking(word, mean[i].view(fine).numpy(), FINE_STRIDE) for i, word in known)
         found.append(QuestionAttention(question, names, words))
     return found
 
@@ -171,7 +184,7 @@ def draw_attention(image: np.ndarray, attention: QuestionAttention, path: Path) 
     panels = [(name, f"{name.word!r}: match over cells") for name in attention.names]
     if attention.together is not None:
         weights = attention.together.weights
-        most = f"{weights.sum():.0%} of it; strongest token {weights.max() / weights.mean():.1f} x the mean"
+        most = f"{weights.sum():.0%} of it; strongest cell {weights.max() / weights.mean():.1f} x the mean"
         panels.append((attention.together, f"all words: attention to image tokens ({most})"))
     columns = min(2, len(panels) + 1)
     rows = -(-(len(panels) + 1) // columns)

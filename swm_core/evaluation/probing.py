@@ -99,13 +99,14 @@ def frozen_features(model: GroundedModel, images: np.ndarray, names: Sequence[st
         last: values, and the points (they are part of the map) that the cells stand for.
     """
     network = model.network
-    cells, tokens = network.look(to_pixels(torch.from_numpy(images)))
+    cells, _, tokens, _ = network.look(to_pixels(torch.from_numpy(images)))
     ids, named = model.encode(names, names)
     ids, named = network.with_effector(ids.expand(len(images), -1, -1), named.expand(len(images), -1, -1))
     match = network.ground(cells, ids, named)[3].unflatten(0, (len(images), len(names)))  # (B, N, MENTIONS, cells)
     share = torch.cat([match[:, :, 1], match[:, :1, 0]], 1).softmax(-1)
     found = torch.cat([share @ cells.values, share @ cells.points], -1)
-    return pool_tokens(tokens, grid_shape(network.config.camera, TOKEN_STRIDE)).numpy(), found.numpy()
+    rows, columns = grid_shape(network.config.camera, TOKEN_STRIDE)
+    return pool_tokens(tokens[:, : rows * columns], (rows, columns)).numpy(), found.numpy()
 
 
 def gather(model: GroundedModel, data: Trajectories, settings: ProbeSettings, progress: bool = False) -> ProbeData:

@@ -67,10 +67,9 @@ def untrained_model(environment: str) -> CompactWorldModel:
     from swm_core.training.trainer import compact_config
 
     entry = load_environment(environment)
-    words = QuestionCatalogue(entry.questions, entry.locate, entry.effector_words).words
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = CompactWorldModel(compact_config(entry.spec, words, entry.effector_words, ModelSettings()))
+        model = CompactWorldModel(compact_config(entry.spec, QuestionCatalogue.of(entry), ModelSettings()))
     return model.eval().requires_grad_(False)
 
 

@@ -2,8 +2,9 @@
 """The compact semantic world model: a few million parameters, grounded words, answers at every horizon from one pass.
 
 Order of tokens in the `causal_readout` layout: image | question | a_0 .. a_h, where a_0 stands for no action. Image
-tokens see the image; question tokens see image and question; a_t sees image, question and a_0..a_t and is itself the
-readout of horizon t. So the image's and the question's keys and values are computed once and shared by all actions.
+tokens, a coarse map and one token for each thing that is found in the frame, see the image; question tokens see image
+and question; a_t sees image, question and a_0..a_t and is itself the readout of horizon t. So the image's and the
+question's keys and values are computed once and shared by all actions.
 """
 
 from __future__ import annotations
@@ -13,77 +14,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from swm_core.camera import Camera
 from swm_core.errors import ConfigError
+from swm_core.models.compact_config import CompactConfig
+from swm_core.models.grounding import LENGTH_UNIT, WAVES, Cells, Found, Grounding, single
 from swm_core.models.transformer import Piece, Transformer
-from swm_core.models.vision import FINE_STRIDE, TOKEN_STRIDE, VisionEncoder, cell_points, grid_shape
+from swm_core.models.vision import TOKEN_STRIDE, VisionEncoder, grid_shape
+from swm_core.tasks.words import tokenize
 
 LAYOUTS = ("causal_readout", "prefix_lm")
-LENGTH_UNIT = 0.1  # m; positions inside the network are in this unit
-WAVELENGTHS = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)  # m, of the position features
-LARGEST = {"width": 4096, "layers": 64, "action_layers": 64, "heads": 64, "fine_width": 4096, "horizon": 1000}
 MENTIONS = 3  # what a question's words may point at: the effector, then up to two objects
-
-
-@dataclass(frozen=True)
-class CompactConfig:
-    """Everything that the shapes and the geometry of a compact model depend on.
-
-    Attributes:
-        vocabulary: the words it reads; other words are read as unknown.
-        effector_words: what the effector is called in questions.
-        camera: the camera of its frames.
-        action_scale: per action dimension, the largest action (inputs are divided by it).
-        action_axes: per action dimension, the world axis that it moves along (0, 1, 2), or -1 for none.
-        origin: (3,) centre of the workspace, world frame, m.
-        table_height: height of the plane that objects stand on, world frame, m.
-        width: token width.
-        layers: transformer blocks of the image's and the question's tokens.
-        action_layers: how many of them, the last ones, action tokens run through; each costs time in every iteration
-            of a plan, the others once per frame.
-        heads: attention heads.
-        fine_width: channels of the fine feature map.
-        horizon: largest number of actions.
-    """
-
-    vocabulary: tuple[str, ...]
-    effector_words: tuple[str, ...]
-    camera: Camera
-    action_scale: tuple[float, ...]
-    action_axes: tuple[int, ...]
-    origin: tuple[float, float, float]
-    table_height: float = 0.0
-    width: int = 192
-    layers: int = 4
-    action_layers: int = 2
-    heads: int = 6
-    fine_width: int = 128
-    horizon: int = 20
-
-    def __post_init__(self) -> None:
-        """Check the settings.
-
-        Raises:
-            ConfigError: sizes below 1 or absurdly large, or widths that do not divide.
-        """
-        sizes = {name: getattr(self, name) for name in LARGEST} | {"vocabulary": len(self.vocabulary)}
-        sizes["camera"] = max(self.camera.width, self.camera.height)
-        for name, size in sizes.items():  # before anything is allocated for them
-            if not 1 <= size <= LARGEST.get(name, 10_000):
-                raise ConfigError(f"{name} of size {size}: allowed are 1 to {LARGEST.get(name, 10_000)}")
-        if self.action_layers > self.layers:
-            raise ConfigError(f"action_layers {self.action_layers} of {self.layers} layers")
-        if self.width % self.heads or self.fine_width % 8:
-            raise ConfigError(
-                f"width {self.width} must divide by heads {self.heads}, fine_width {self.fine_width} by 8"
-            )
-        if len(self.action_scale) != len(self.action_axes) or min(self.action_scale) <= 0:
-            raise ConfigError("action_scale and action_axes need one entry per action dimension, scales above 0")
-
-
-def single(x: Tensor) -> Tensor:
-    """The tensor in float32 where it is of half precision."""
-    return x if x.dtype == torch.float64 else x.float()
+GEOMETRY = 3 * 2 * MENTIONS + 3 * 3 * MENTIONS + 2 * MENTIONS  # positions, their differences and distances
 
 
 def position_differences() -> Tensor:
@@ -98,13 +38,11 @@ def position_differences() -> Tensor:
     return torch.kron(blocks, torch.eye(3))
 
 
-@dataclass(frozen=True)
-class Cells:
-    """The fine map of a batch of B frames: what words are matched with and what they find."""
-
-    keys: Tensor  # (B, cells, key width)
-    values: Tensor  # (B, cells, width)
-    points: Tensor  # (B, cells, 3) world points, in LENGTH_UNIT about the origin
+def name_words(config: CompactConfig) -> Tensor:
+    """(N + 1, 2) int64 numbers of the last two words of each name, 0 for none; last the effector's own token."""
+    ids = {word: i + 1 for i, word in enumerate(config.vocabulary)}
+    rows = [[0, 0, *(ids.get(word, 0) for word in tokenize(name))][-2:] for name in config.names]
+    return torch.tensor([*rows, [0, len(config.vocabulary) + 1]])
 
 
 @dataclass(frozen=True)
@@ -112,7 +50,8 @@ class ImageContext:
     """What is kept of a batch of B frames."""
 
     cells: Cells
-    past: Piece  # the image tokens
+    scene: Found  # of every name that is looked for, and last of the effector
+    past: Piece  # the image tokens: the coarse map, then the things of `scene`
 
 
 @dataclass(frozen=True)
@@ -143,40 +82,29 @@ class CompactWorldModel(nn.Module):
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         self.config = config
-        width, key_width = config.width, 64
+        width = config.width
         self.vision = VisionEncoder(width, config.fine_width)
         rows, columns = grid_shape(config.camera, TOKEN_STRIDE)
         self.image_place = nn.Parameter(torch.randn(rows * columns, width) * 0.02)
         self.words = nn.Embedding(len(config.vocabulary) + 2, width)  # 0 padding or unknown, last: the effector
         self.word_place = nn.Parameter(torch.randn(40, width) * 0.02)
-        self.find = nn.Linear(config.fine_width, key_width)
-        self.ask = nn.Linear(width, key_width)
-        self.ask_before = nn.Linear(width, key_width, bias=False)
-        self.value = nn.Linear(config.fine_width, width)
-        self.offset = nn.Linear(config.fine_width, 3)
-        fourier = 3 * (1 + 2 * len(WAVELENGTHS))
-        self.place = nn.Linear(fourier, width)
+        self.grounding = Grounding(config)
         dims = len(config.action_scale)
-        self.action = nn.Sequential(nn.Linear(2 * dims + fourier, width), nn.SiLU(), nn.Linear(width, width))
+        inputs = 2 * dims + WAVES + (MENTIONS - 1) * (WAVES + 1)
+        self.action = nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width))
         self.time = nn.Parameter(torch.randn(config.horizon + 1, width) * 0.02)
         self.readout = nn.Parameter(torch.randn(width) * 0.02)  # the token that answers in prefix_lm
         self.transformer = Transformer(width, config.layers, config.heads)
         self.motion = nn.Linear(width, 3 * MENTIONS)
-        positions, pairs = 2 * 3 * MENTIONS, 2 * MENTIONS
-        self.answer = nn.Sequential(
-            nn.Linear(width + positions + 3 * pairs + 3 * MENTIONS + pairs, 128),
-            nn.SiLU(),
-            nn.Linear(128, 1),
-        )
+        self.geometry = nn.Sequential(nn.Linear(GEOMETRY, width), nn.SiLU())
+        self.relevance = nn.Linear(width, width)
+        self.answer = nn.Sequential(nn.Linear(2 * width, 128), nn.SiLU(), nn.Linear(128, 1))
         self.differences: Tensor
         self.register_buffer("differences", position_differences(), persistent=False)
-        points = cell_points(config.camera, FINE_STRIDE, config.table_height)
-        self.register_buffer("cell_points", (points - torch.tensor(config.origin)) / LENGTH_UNIT, persistent=False)
-        self.cell_points: Tensor
+        self.names: Tensor
+        self.register_buffer("names", name_words(config), persistent=False)
         self.action_scale: Tensor
         self.steer: Tensor
-        self.wave_rates: Tensor
-        self.register_buffer("wave_rates", 2 * torch.pi * LENGTH_UNIT / torch.tensor(WAVELENGTHS), persistent=False)
         self.register_buffer("action_scale", torch.tensor(config.action_scale), persistent=False)
         steer = torch.zeros(dims, 3)
         for i, axis in enumerate(config.action_axes):
@@ -191,16 +119,9 @@ class CompactWorldModel(nn.Module):
         """The block that action tokens enter at."""
         return self.config.layers - self.config.action_layers
 
-    # Geometry -------------------------------------------------------------------------------------------------------
-
     def to_world(self, points: Tensor) -> Tensor:
         """(..., 3) positions in the network's unit to the world frame, m."""
         return points * LENGTH_UNIT + torch.tensor(self.config.origin, dtype=points.dtype, device=points.device)
-
-    def waves(self, points: Tensor) -> Tensor:
-        """(..., 3) positions to (..., F) smooth features of several wavelengths."""
-        angles = (points.unsqueeze(-1) * self.wave_rates).flatten(-2)
-        return torch.cat([points, angles.sin(), angles.cos()], -1)
 
     # Prefix: image and questions --------------------------------------------------------------------------------------
 
@@ -210,14 +131,26 @@ class CompactWorldModel(nn.Module):
         Args:
             images: (B, 3, H, W) float in [0, 1].
         """
-        cells, tokens = self.look(images)
-        return ImageContext(cells, self.transformer.piece(tokens))
+        cells, scene, tokens, seen = self.look(images)
+        return ImageContext(cells, scene, self.transformer.piece(tokens, seen=seen))
 
-    def look(self, images: Tensor) -> tuple[Cells, Tensor]:
-        """(B, 3, H, W) frames to their cells and image tokens."""
-        fine, tokens = self.vision(images)
-        points = self.cell_points + single(self.offset(fine))
-        return Cells(self.find(fine), self.value(fine), points), tokens + self.image_place
+    def look(self, images: Tensor) -> tuple[Cells, Found, Tensor, Tensor]:
+        """Frames to what is seen in them.
+
+        Args:
+            images: (B, 3, H, W) float in [0, 1].
+
+        Returns:
+            their cells, what is found of all names, the P image tokens (B, P, width), and (B, P) bool which of them
+            stand for something: a thing that is not there has none.
+        """
+        fine, coarse = self.vision(images)
+        cells = self.grounding.cells(fine)
+        words = self.words(self.names) * (self.names > 0).unsqueeze(-1)
+        scene = self.grounding.match(cells, self.grounding.query(words)[None, :, -1])
+        things = scene.values + words.sum(1)
+        seen = nn.functional.pad(scene.present, (coarse.shape[1], 0), value=True)
+        return cells, scene, torch.cat([coarse + self.image_place, things.to(coarse.dtype)], 1), seen
 
     def ground(self, seen: Cells, ids: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Embed words, and let the words that name things know where those are.
@@ -233,20 +166,17 @@ class CompactWorldModel(nn.Module):
         """
         questions, length = ids.shape
         words = self.words(ids)
-        query = self.ask(words) + nn.functional.pad(self.ask_before(words), (0, 0, 1, 0))[:, :-1]
+        query = self.grounding.query(words)
         mentioned = mentions >= 0
         at = mentions.clamp(min=0)
         rows = torch.arange(questions, device=ids.device).unsqueeze(1)
-        frames = seen.keys.shape[0]
-        asked = query[rows, at].view(frames, -1, query.shape[-1])  # (B, K * MENTIONS, key width)
-        cells = single(asked @ seen.keys.transpose(1, 2)) * query.shape[-1] ** -0.5  # (B, K * MENTIONS, cells)
-        share = cells.softmax(-1)
-        with torch.autocast(ids.device.type, enabled=False):  # a millimetre is less than bfloat16 can tell
-            now = (share @ seen.points).view(questions, MENTIONS, 3)
-        found = (share.to(seen.values.dtype) @ seen.values).view(questions, MENTIONS, -1) + self.place(self.waves(now))
+        asked = query[rows, at].view(seen.keys.shape[0], -1, query.shape[-1])  # (B, K * MENTIONS, key width)
+        found = self.grounding.match(seen, asked)
+        there = found.values.view(questions, MENTIONS, -1) * mentioned.unsqueeze(-1)
         tokens = words + self.word_place[:length]
-        tokens = tokens.index_put((rows, at), found.to(tokens.dtype) * mentioned.unsqueeze(-1), accumulate=True)
-        return tokens, now * mentioned.unsqueeze(-1), mentioned, cells.view(questions, MENTIONS, -1)
+        tokens = tokens.index_put((rows, at), there.to(tokens.dtype), accumulate=True)
+        now = found.places.view(questions, MENTIONS, 3) * mentioned.unsqueeze(-1)
+        return tokens, now, mentioned, found.logits[..., :-1].reshape(questions, MENTIONS, -1)
 
     def prefix(self, image: ImageContext, ids: Tensor, mentions: Tensor) -> Prefix:
         """Read K questions about each of B frames.
@@ -268,12 +198,16 @@ class CompactWorldModel(nn.Module):
 
     # Actions ----------------------------------------------------------------------------------------------------------
 
-    def action_tokens(self, actions: Tensor, effector: Tensor) -> tuple[Tensor, Tensor]:
+    def action_tokens(self, actions: Tensor, now: Tensor, mentioned: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens of a_0 (none), a_1 .. a_h, and the path that the effector would take in free space.
+
+        A token knows its action, the sum of the actions up to it, where the effector would be after them, and how far
+        that is from where the mentioned things are at present.
 
         Args:
             actions: (Q, C, h, A) in the environment's unit.
-            effector: (Q, 3) its position now, network unit.
+            now: (Q, MENTIONS, 3) positions at present, network unit, the effector's first.
+            mentioned: (Q, MENTIONS) bool.
 
         Returns:
             (Q, C, h + 1, width), and (Q, C, h + 1, 3) network unit.
@@ -281,8 +215,11 @@ class CompactWorldModel(nn.Module):
         scaled = nn.functional.pad(actions / self.action_scale, (0, 0, 1, 0))
         total = scaled.cumsum(-2)
         with torch.autocast(actions.device.type, enabled=False):
-            path = effector[:, None, None] + total @ self.steer
-        features = torch.cat([scaled, total / 4.0, self.waves(path)], -1)
+            path = now[:, None, None, 0] + total @ self.steer
+            gaps = path.unsqueeze(-2) - now[:, None, None, 1:]  # (Q, C, T, MENTIONS - 1, 3)
+            distances = (gaps.square().sum(-1, keepdim=True) + 1e-4).sqrt()
+            apart = torch.cat([self.grounding.waves(gaps), distances], -1) * mentioned[:, None, None, 1:, None]
+        features = torch.cat([scaled, total / 4.0, self.grounding.waves(path), apart.flatten(-2)], -1)
         return self.action(features) + self.time[: scaled.shape[-2]], path
 
     def read(self, prefix: Prefix, actions: Tensor) -> Readout:
@@ -294,13 +231,13 @@ class CompactWorldModel(nn.Module):
         """
         questions, candidates, length = prefix.now.shape[0], actions.shape[1], actions.shape[2] + 1
         actions = actions.expand(questions, -1, -1, -1)
-        tokens, path = self.action_tokens(actions, prefix.now[:, 0])
+        tokens, path = self.action_tokens(actions, prefix.now, prefix.mentioned)
         until_now = torch.ones(length, length, dtype=torch.bool, device=tokens.device).tril()
         out = self.transformer(tokens.flatten(0, 1), prefix.past, until_now, self.first_action_layer)
         return self.heads(out.unflatten(0, (questions, candidates)), prefix.now, prefix.mentioned, path)
 
     def heads(self, out: Tensor, now: Tensor, mentioned: Tensor, path: Tensor) -> Readout:
-        """Positions, and from them and the token the answer.
+        """Positions, and from them and the token the answer: the token says which part of the geometry matters.
 
         Args:
             out: (Q, C, T, width) readout tokens.
@@ -316,12 +253,13 @@ class CompactWorldModel(nn.Module):
         differences = positions @ self.differences
         gaps = differences[..., 3 * MENTIONS :].unflatten(-1, (-1, 3))
         distances = (gaps.square().sum(-1) + 1e-4).sqrt()
-        features = torch.cat([out, positions.to(out.dtype), differences.to(out.dtype), distances.to(out.dtype)], -1)
-        return Readout(single(self.answer(features).squeeze(-1)), self.to_world(then))
+        geometry = self.geometry(torch.cat([positions, differences, distances], -1).to(out.dtype))
+        logits = self.answer(torch.cat([geometry * self.relevance(out), out], -1)).squeeze(-1)
+        return Readout(single(logits), self.to_world(then))
 
     # Whole sequences --------------------------------------------------------------------------------------------------
 
-    def forward(self, images: Tensor, ids: Tensor, mentions: Tensor, actions: Tensor) -> tuple[Readout, Prefix]:
+    def forward(self, images: Tensor, ids: Tensor, mentions: Tensor, actions: Tensor) -> tuple[Readout, Found]:
         """Training pass: K questions on each of B frames, answered at every horizon of the frame's one action sequence.
 
         Args:
@@ -331,10 +269,11 @@ class CompactWorldModel(nn.Module):
             actions: (B, h, A).
 
         Returns:
-            Readout with leading shape (B * K, 1), and the prefix (positions and cell matches at present).
+            Readout with leading shape (B * K, 1), and what was found of all names.
         """
-        prefix = self.prefix(self.encode_image(images), ids, mentions)
-        return self.read(prefix, actions.repeat_interleave(ids.shape[1], 0).unsqueeze(1)), prefix
+        image = self.encode_image(images)
+        prefix = self.prefix(image, ids, mentions)
+        return self.read(prefix, actions.repeat_interleave(ids.shape[1], 0).unsqueeze(1)), image.scene
 
     def forward_plain(self, images: Tensor, ids: Tensor, mentions: Tensor, actions: Tensor, layout: str) -> Readout:
         """One uncached pass over the whole sequence: what the cached path must equal, and the paper's order.
@@ -355,21 +294,22 @@ class CompactWorldModel(nn.Module):
         """
         if layout not in LAYOUTS:
             raise ConfigError(f"layout {layout!r} is none of {', '.join(LAYOUTS)}")
-        seen, image_tokens = self.look(images)
+        seen, _, image_tokens, there = self.look(images)
         ids, mentions = self.with_effector(ids, mentions)
         words, now, mentioned, _ = self.ground(seen, ids, mentions)
         questions, length = ids.shape
-        image_tokens = image_tokens.expand(questions, -1, -1)
-        acts, path = self.action_tokens(actions.unsqueeze(0).expand(questions, -1, -1, -1), now[:, 0])
+        image_tokens, there = image_tokens.expand(questions, -1, -1), there.expand(questions, -1)
+        acts, path = self.action_tokens(actions.unsqueeze(0).expand(questions, -1, -1, -1), now, mentioned)
         acts, cells, steps = acts.squeeze(1), image_tokens.shape[1], acts.shape[2]
         if layout == "prefix_lm":
             readout = (acts[:, :1] * 0 + self.readout).expand(questions, 1, -1)
             sequence = torch.cat([image_tokens, acts[:, 1:], words, readout], 1)
-            read = nn.functional.pad(ids > 0, (cells + steps - 1, 1), value=True)[:, None, None]
-            out = self.transformer(sequence, None, read)
+            read = nn.functional.pad(torch.cat([there.new_ones(questions, steps - 1), ids > 0], 1), (0, 1), value=True)
+            out = self.transformer(sequence, None, torch.cat([there, read], 1)[:, None, None])
             return self.heads(out[:, -1:].unsqueeze(1), now, mentioned, path[:, :, -1:])
         kind = torch.cat([torch.zeros(cells), torch.ones(length), torch.arange(2, 2 + steps)]).to(ids.device)
-        read = (kind[:, None] >= kind[None]) & nn.functional.pad(ids > 0, (cells, steps), value=True)[:, None, None]
+        real = nn.functional.pad(torch.cat([there, ids > 0], 1), (0, steps), value=True)[:, None, None]
+        read = (kind[:, None] >= kind[None]) & real
         sequence = torch.cat([image_tokens, words, acts], 1)
         for i, block in enumerate(self.transformer.blocks):
             q, k, v = block.project(sequence.flatten(0, 1), questions)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,9 +16,7 @@ from swm_core.models.interface import Answers
 from swm_core.models.precision import bfloat16_pays
 from swm_core.models.vision import to_pixels
 from swm_core.models.weights import load_model
-from swm_core.tasks.words import COLOURS, SHAPES, mentions, tokenize
-
-ALL_NAMES = tuple(" ".join(pair) for pair in itertools.product(COLOURS, SHAPES))
+from swm_core.tasks.words import mentions, tokenize
 
 
 class GroundedModel:
@@ -57,12 +54,12 @@ class GroundedModel:
         with torch.no_grad():
             return self.network.encode_image(pixels)
 
-    def encode(self, questions: Sequence[str], names: Sequence[str] = ALL_NAMES) -> tuple[Tensor, Tensor]:
+    def encode(self, questions: Sequence[str], names: Sequence[str] | None = None) -> tuple[Tensor, Tensor]:
         """Words and what they name as numbers.
 
         Args:
             questions: K texts.
-            names: objects that may be named.
+            names: objects that may be named; by default all that the model looks for.
 
         Returns:
             (1, K, L) int64 word numbers, 0 for padding and unknown words, and (1, K, 2) places of naming words,
@@ -73,6 +70,7 @@ class GroundedModel:
         """
         if not questions:
             raise QuestionError("no questions to read")
+        names = self.network.config.names if names is None else names
         words = [tokenize(text) for text in questions]
         for text, found in zip(questions, words, strict=True):
             if not 0 < len(found) <= self._longest or not any(w in self._ids for w in found):

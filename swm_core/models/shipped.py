@@ -20,3 +20,11 @@ def shipped_model(environment: str) -> Path:
         return shared_file(f"models/{environment}/{CONFIG}").parent
     except ConfigError as error:
         raise ModelError(f"no model for {environment!r} is shipped; train one or give its folder ({error})") from error
+
+
+def shipped_policy(environment: str) -> Path | None:
+    """Folder of the base policy shipped for an environment's model, None where there is none."""
+    try:
+        return shared_file(f"models/{environment}_policy/{CONFIG}").parent
+    except ConfigError:
+        return None

@@ -18,16 +18,16 @@ def to_pixels(images: Tensor) -> Tensor:
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside the identity."""
+    """A 3x3 convolution to half the channels, and back, beside the identity."""
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.GroupNorm(8, channels),
             nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation),
+            nn.Conv2d(channels, channels // 2, 3, padding=dilation, dilation=dilation),
             nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Conv2d(channels // 2, channels, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,11 +47,12 @@ class VisionEncoder(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(4),
-            nn.Conv2d(48, 64, 3, 1, 1),
+            nn.Conv2d(48, 48, 3, 1, 1),
             nn.ReLU(),
-            nn.Conv2d(64, fine_width, 3, 2, 1),
+            nn.Conv2d(48, fine_width, 3, 2, 1),
             Residual(fine_width),
             Residual(fine_width, dilation=2),
+            Residual(fine_width),
             nn.GroupNorm(8, fine_width),
         )
         self.tokens = nn.Sequential(

@@ -6,12 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from swm_core.models.compact import CompactConfig, CompactWorldModel
+from swm_core.models.compact import CompactWorldModel
+from swm_core.models.compact_config import CompactConfig
 from swm_core.models.folders import CONFIG, WEIGHTS, Kind, load_weights, weights_hash
 
 __all__ = ["CONFIG", "FORMAT", "WEIGHTS", "load_model", "read_config", "save_model", "weights_hash"]
 
-FORMAT = "swm-compact/2"
+FORMAT = "swm-compact/3"
 _KIND = Kind("compact model", FORMAT, CompactConfig)
 
 

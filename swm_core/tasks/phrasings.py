@@ -54,6 +54,8 @@ EFFECTOR_TOUCHING = Wordings(
         "Are the {effector} and the {a} touching each other?",
         "Does the {effector} make contact with the {a}?",
         "Will the {effector} touch the {a}?",
+        "Are the {a} and the {effector} in contact with each other?",
+        "Is there contact between the {a} block and the {effector}?",
     ),
     ("Is the {a} in contact with the {effector}?", "Do the {effector} and the {a} block meet?"),
 )
@@ -67,6 +69,9 @@ EFFECTOR_NEAR = Wordings(
         "Is the {a} close to the {effector}?",
         "Is the {effector} adjacent to the {a}?",
         "Will the {effector} be next to the {a}?",
+        "Is the {a} block close to the {effector}?",
+        "Are the {a} and the {effector} near each other?",
+        "Do the {effector} and the {a} stand next to each other?",
     ),
     ("Is the {effector} close to the {a} block?", "Are the {effector} and the {a} next to each other?"),
 )
@@ -79,6 +84,8 @@ BOARD_POSITION = Wordings(
         "Is the {a} located in the {place} of the table?",
         "Does the {a} sit at the {place} of the board?",
         "Will the {a} be in the {place} of the board?",
+        "Does the {a} block lie at the {place} of the table?",
+        "Is the {place} of the board where the {a} is?",
     ),
     ("Can the {a} be found in the {place} of the board?", "Is the {a} block at the {place} of the table?"),
 )
@@ -93,6 +100,8 @@ BLOCK_DIRECTION = Wordings(
         "Does the {a} sit {direction} the {b}?",
         "Does the {a} lie {direction} the {b} block?",
         "Will the {a} be {direction} the {b}?",
+        "Does the {a} stay {direction} the {b}?",
+        "Will the {a} block end up {direction} the {b} block?",
     ),
     ("Can the {a} be found {direction} the {b}?", "Does the {a} block sit {direction} the {b} block?"),
 )
@@ -106,6 +115,8 @@ EFFECTOR_DIRECTION = Wordings(
         "Is the {effector} placed {direction} the {a} block?",
         "Does the {effector} stay {direction} the {a}?",
         "Will the {effector} be {direction} the {a}?",
+        "Does the {effector} lie {direction} the {a} block?",
+        "Will the {effector} end up {direction} the {a}?",
     ),
     ("Can the {effector} be found {direction} the {a}?", "Is the {effector} located {direction} the {a} block?"),
 )
@@ -118,6 +129,9 @@ BLOCK_MOVE_DIRECTION = Wordings(
         "Was the {a} pushed {direction}?",
         "Did the {a} go {direction}?",
         "Will the {a} move {direction}?",
+        "Did the {a} travel {direction}?",
+        "Did the {a} block get pushed {direction}?",
+        "Has the {a} block gone {direction}?",
     ),
     ("Was the {a} block moved {direction}?", "Has the {a} been pushed {direction}?"),
 )
@@ -131,6 +145,8 @@ BLOCK_MOVE = Wordings(
         "Was the {a} pushed?",
         "Is the {a} in a different place?",
         "Will the {a} move?",
+        "Did the place of the {a} change?",
+        NOT + "Is the {a} still in the same place?",
         NOT + "Did the {a} remain stationary?",
         NOT + "Did the {a} block stay in the same place?",
     ),
@@ -144,6 +160,8 @@ EFFECTOR_MOVE_DIRECTION = Wordings(
         "Did the {effector} go {direction}?",
         "Did the {effector} travel {direction}?",
         "Will the {effector} move {direction}?",
+        "Has the {effector} gone {direction}?",
+        "Did the {effector} get moved {direction}?",
     ),
     ("Was the {effector} moved {direction}?", "Has the {effector} been moved {direction}?"),
 )
@@ -156,6 +174,9 @@ BLOCKS_CLOSER = Wordings(
         "Did the {a} get closer to the {b}?",
         "Did the distance between the {a} and the {b} decrease?",
         "Will the {a} and the {b} get closer together?",
+        "Have the {a} and the {b} come closer to each other?",
+        "Is the distance between the {a} and the {b} smaller?",
+        "Did the {a} block move closer to the {b} block?",
     ),
     ("Are the {a} and the {b} closer to each other?", "Did the {a} and the {b} get closer together?"),
 )
@@ -167,6 +188,9 @@ EFFECTOR_CLOSER = Wordings(
         "Did the {effector} get closer to the {a}?",
         "Did the {effector} move closer to the {a}?",
         "Will the {effector} get closer to the {a}?",
+        "Have the {effector} and the {a} come closer to each other?",
+        "Is the distance between the {a} and the {effector} smaller?",
+        "Did the {a} and the {effector} get closer together?",
     ),
     (
         "Are the {effector} and the {a} closer together?",

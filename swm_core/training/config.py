@@ -19,7 +19,7 @@ class ModelSettings:
     """Sizes of the compact model; see `swm_core.models.compact.CompactConfig`."""
 
     width: int = 192
-    layers: int = 4
+    layers: int = 3
     action_layers: int = 2
     heads: int = 6
     fine_width: int = 128
@@ -32,6 +32,7 @@ class TrainingConfig:
     Attributes:
         environment: name of the environment that the data come from.
         data: data set folders.
+        behaviours: only episodes of these; empty for all.
         out: folder of the run: checkpoint, best model, curves.
         start_from: folder of a model to start from instead of random weights; empty for none.
         model: sizes.
@@ -57,6 +58,7 @@ class TrainingConfig:
     environment: str
     data: tuple[str, ...]
     out: str
+    behaviours: tuple[str, ...] = ()
     start_from: str = ""
     model: ModelSettings = ModelSettings()
     saqa: SaqaSettings = field(default_factory=SaqaSettings)

@@ -126,7 +126,7 @@ class Finetuner:
         torch.manual_seed(config.seed)
         entry = load_environment(config.environment)
         self.training, self.validation = load_split(config.data, config.validation_every, entry.spec)
-        self.catalogue = QuestionCatalogue(entry.questions, None, entry.effector_words)
+        self.catalogue = QuestionCatalogue(entry.questions, None, entry.effector_words, entry.names)
         settings = settings_for(self.training.spec, config.layout)
         self.model = PaliGemmaWorldModel.load(config.base, config.revision or None, settings)
         self.trained = prepare(self.model, config)

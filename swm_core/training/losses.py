@@ -12,12 +12,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from swm_core.camera import Camera
-from swm_core.models.compact import Prefix, Readout
+from swm_core.models.compact import Readout
+from swm_core.models.grounding import Found
 from swm_core.models.vision import FINE_STRIDE, cell_index
 
 POSITION_SCALE = 0.02  # m; an error of this size counts as 1
 MOVED = 0.01  # m; farther than this from its present place, a thing's position counts more
 MOVED_WEIGHT = 4.0
+ABSENT_WEIGHT = 0.3  # of a name whose thing is not there: most names
 
 
 def answer_loss(readout: Readout, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -75,17 +77,16 @@ def position_loss(readout: Readout, batch: dict[str, Tensor]) -> tuple[Tensor, T
     return ((error.sum(-1) * weights).sum(), weights.sum())
 
 
-def grounding_loss(prefix: Prefix, batch: dict[str, Tensor], camera: Camera) -> tuple[Tensor, Tensor]:
-    """Cross-entropy between each naming word's match over cells and the cell where the named thing is seen.
+def grounding_loss(scene: Found, batch: dict[str, Tensor], camera: Camera) -> tuple[Tensor, Tensor]:
+    """Cross-entropy between each name's match and the cell where its thing is seen, or its not being there.
 
     Args:
-        prefix: of B * K questions.
-        batch: "pixels" (B, K, 2, 2) and "effector_pixel" (B, 2), px, NaN for none.
+        scene: what was found of all S names, and of the effector.
+        batch: "scene_pixels" (B, S + 1, 2), px, NaN for what is not there.
         camera: the camera of the frames.
     """
-    pixels = batch["pixels"]
-    effector = batch["effector_pixel"][:, None, None].expand(-1, pixels.shape[1], 1, -1)
-    target = cell_index(camera, FINE_STRIDE, torch.cat([effector, pixels], 2)).flatten()
-    logits = prefix.cells.float().flatten(0, 1)
-    total = functional.cross_entropy(logits, target, ignore_index=-1, reduction="sum")
-    return (total, (target >= 0).sum().float())
+    target = cell_index(camera, FINE_STRIDE, batch["scene_pixels"]).flatten()
+    logits = scene.logits.float().flatten(0, 1)
+    weights = torch.where(target < 0, ABSENT_WEIGHT, 1.0)
+    target = torch.where(target < 0, logits.shape[1] - 1, target)
+    return ((functional.cross_entropy(logits, target, reduction="none") * weights).sum(), weights.sum())

@@ -25,6 +25,7 @@ from swm_core.models.weights import weights_hash
 from swm_core.policies.demonstrations import Demonstration, Moments, expert_episodes, load_demonstrations
 from swm_core.policies.diffusion import diffusion_loss, sample_chunks, save_policy
 from swm_core.policies.network import PolicyConfig, PolicyNetwork
+from swm_core.processes import keep_freed_memory
 from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
 from swm_core.training.curves import append_row, read_columns
 from swm_core.training.policy_config import PolicyTrainingConfig
@@ -97,7 +98,8 @@ class PolicyTrainer:
     ) -> None:
         self.config, self.training, self.validation, self.out = config, training, validation, Path(config.out)
         torch.manual_seed(config.seed)
-        self.state = Averaged(PolicyNetwork(policy, config.dropout), policy)
+        keep_freed_memory()
+        self.state = Averaged(PolicyNetwork(policy), policy)
         self.optimiser = torch.optim.AdamW(self.state.network.parameters(), config.rate, weight_decay=config.decay)
         sides = 2 if config.mirror else 1  # the mirrored moments are other views of the same, not more of them
         self.per_epoch = max(1, len(training) // sides // config.batch)
@@ -142,7 +144,6 @@ class PolicyTrainer:
         order = torch.randperm(len(self.training), generator=seeded(config.seed, epoch, 0))
         chosen = order[place * config.batch : (place + 1) * config.batch]
         random = seeded(config.seed, step, 1)
-        torch.manual_seed(random.initial_seed())  # of the hidden features
         batch = self.training.batch(chosen, random, UNIT * config.position_noise)
         noise = torch.randn(batch.chunks.shape, generator=random)
         levels = torch.randint(network.config.diffusion_steps, (len(chosen),), generator=random)

@@ -29,7 +29,6 @@ class PolicyTrainingConfig:
         padding: how many of a chunk's actions may lie behind an episode's end, where nothing moves.
         longest_age: the earlier frame is at most so many actions old.
         position_noise: standard deviation added to positions in training, m.
-        dropout: share of the features about looks and surroundings that are hidden in training.
         validation_every: episodes whose environment seed is a multiple of this are kept for validation.
         epochs: passes over the unmirrored moments.
         batch: moments per step.
@@ -54,7 +53,6 @@ class PolicyTrainingConfig:
     padding: int = 12
     longest_age: int = 8
     position_noise: float = 0.002
-    dropout: float = 0.1
     validation_every: int = 20
     epochs: int = 100
     batch: int = 128
@@ -80,8 +78,8 @@ class PolicyTrainingConfig:
             )
         if not 0 <= self.padding < self.sizes.horizon:
             raise ConfigError(f"padding {self.padding} must be within 0 and the horizon {self.sizes.horizon}")
-        if not (self.rate > 0 and self.clip > 0 and 0 <= self.average < 1 and 0 <= self.dropout < 1):
-            raise ConfigError("rate and clip must be above 0, average and dropout within 0 and 1")
+        if not (self.rate > 0 and self.clip > 0 and 0 <= self.average < 1):
+            raise ConfigError("rate and clip must be above 0, average within 0 and 1")
 
 
 def load_policy_config(path: Path, overrides: dict[str, Any] | None = None) -> PolicyTrainingConfig:

@@ -19,9 +19,11 @@ from swm_core.data.questioning import QuestionCatalogue
 from swm_core.data.saqa import SaqaDataset, SaqaSettings
 from swm_core.data.trajectories import load_split
 from swm_core.environment import EnvironmentSpec, action_axes, load_environment
-from swm_core.models.compact import CompactConfig, CompactWorldModel
+from swm_core.models.compact import CompactWorldModel
+from swm_core.models.compact_config import CompactConfig
 from swm_core.models.precision import bfloat16_pays
 from swm_core.models.weights import load_model, save_model
+from swm_core.processes import keep_freed_memory
 from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
 from swm_core.training.config import ModelSettings, TrainingConfig
 from swm_core.training.curves import append_row, draw_curves
@@ -31,14 +33,13 @@ from swm_core.training.measures import to_inputs, validate
 from swm_core.training.rates import warm_cosine
 
 
-def compact_config(
-    spec: EnvironmentSpec, words: tuple[str, ...], effector_words: tuple[str, ...], sizes: ModelSettings
-) -> CompactConfig:
-    """Configuration of a compact model for an environment."""
+def compact_config(spec: EnvironmentSpec, catalogue: QuestionCatalogue, sizes: ModelSettings) -> CompactConfig:
+    """Configuration of a compact model for an environment and its questions."""
     low, high = spec.workspace_low, spec.workspace_high
     return CompactConfig(
-        vocabulary=words,
-        effector_words=effector_words,
+        vocabulary=catalogue.words,
+        names=catalogue.names,
+        effector_words=catalogue.effector_words,
         camera=spec.camera,
         action_scale=spec.largest_action,
         action_axes=action_axes(spec.action_names),
@@ -61,6 +62,7 @@ class Trainer:
 
     def __init__(self, config: TrainingConfig) -> None:
         self.config = config
+        keep_freed_memory()
         half = config.precision == "bf16" or (config.precision == "auto" and bfloat16_pays())
         self.accelerator = Accelerator(
             cpu=not torch.cuda.is_available(),
@@ -70,17 +72,13 @@ class Trainer:
         self.bfloat16 = half
         torch.manual_seed(config.seed)
         entry = load_environment(config.environment)
-        self.training, self.validation = load_split(config.data, config.validation_every, entry.spec)
+        self.training, self.validation = load_split(config.data, config.validation_every, entry.spec, config.behaviours)
         if config.start_from:
             self.model = load_model(Path(config.start_from)).requires_grad_(True)
         else:
-            words = QuestionCatalogue(entry.questions, entry.locate, entry.effector_words).words
-            self.model = CompactWorldModel(
-                compact_config(self.training.spec, words, entry.effector_words, config.model)
-            )
-        self.catalogue = QuestionCatalogue(
-            entry.questions, entry.locate, entry.effector_words, self.model.config.vocabulary
-        )
+            sizes = compact_config(self.training.spec, QuestionCatalogue.of(entry), config.model)
+            self.model = CompactWorldModel(sizes)
+        self.catalogue = QuestionCatalogue.of(entry, self.model.config.vocabulary)
         self.model.readout.requires_grad_(False)  # no part of the layout that is trained
         self.model.to(self.accelerator.device)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), config.rate, (0.9, 0.98), weight_decay=config.decay)
@@ -164,11 +162,11 @@ class Trainer:
             (3,) answer, position and grounding loss.
         """
         with self.accelerator.autocast():
-            readout, prefix = model(*to_inputs(batch))
+            readout, scene = model(*to_inputs(batch))
         losses = (
             answer_loss(readout, batch),
             position_loss(readout, batch),
-            grounding_loss(prefix, batch, self.training.spec.camera),
+            grounding_loss(scene, batch, self.training.spec.camera),
         )
         # divided by the mean weight of all processes, whose gradients are averaged: two are one with twice the batch
         weights = self.accelerator.reduce(torch.stack([weight.float() for _, weight in losses]), "mean")

@@ -44,7 +44,7 @@ def data(folder: Path) -> Trajectories:
 
 @pytest.fixture(scope="session")
 def catalogue() -> QuestionCatalogue:
-    return QuestionCatalogue(LANGTABLE_QUESTIONS, LANGTABLE_LOCATE, EFFECTOR_WORDS)
+    return QuestionCatalogue(LANGTABLE_QUESTIONS, LANGTABLE_LOCATE, EFFECTOR_WORDS, tabletop.ENTRY.names)
 
 
 @pytest.fixture(scope="session")

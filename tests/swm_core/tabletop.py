@@ -123,6 +123,7 @@ ENTRY = EnvironmentEntry(
     questions=LANGTABLE_QUESTIONS,
     locate=LANGTABLE_LOCATE,
     effector_words=EFFECTOR_WORDS,
+    names=SPEC.object_sets["SIX"],
 )
 
 SETTINGS = CollectionSettings("tabletop", SPEC.object_sets["SIX"], steps=30)

@@ -96,7 +96,7 @@ def test_mirrored_samples_are_consistent(data: Trajectories, catalogue: Question
         expected = episode.scenes.effector[t : t + 21] * (1, -1, 1)
         np.testing.assert_allclose(sample.effector[: len(expected)], expected, atol=1e-6)
         np.testing.assert_allclose(sample.actions[: sample.available, 1], -episode.actions[t : t + 20, 1])
-        np.testing.assert_allclose(sample.effector_pixel, data.spec.camera.project(expected[0]), atol=1e-3)
+        np.testing.assert_allclose(sample.scene_pixels[-1], data.spec.camera.project(expected[0]), atol=1e-3)
 
 
 def test_shifted_samples_keep_world_targets(data: Trajectories, catalogue: QuestionCatalogue) -> None:
@@ -107,7 +107,7 @@ def test_shifted_samples_keep_world_targets(data: Trajectories, catalogue: Quest
         a, b = plain[i], shifted[i]
         assert a.texts == b.texts
         np.testing.assert_array_equal(a.targets, b.targets)
-        move = b.effector_pixel - a.effector_pixel
+        move = b.scene_pixels[-1] - a.scene_pixels[-1]
         right, down = np.rint(move).astype(int)
         np.testing.assert_allclose(move, (right, down), atol=1e-3)
         np.testing.assert_array_equal(augment.shift_image(a.image, data.spec.camera, right, down)[0], b.image)

@@ -18,11 +18,10 @@ from swm_core.training.trainer import compact_config
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     entry = load_environment("langtable")
-    words = QuestionCatalogue(entry.questions, entry.locate, entry.effector_words).words
     sizes = ModelSettings(width=32, layers=1, action_layers=1, heads=2, fine_width=16)
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("model")
-    save_model(folder, CompactWorldModel(compact_config(entry.spec, words, entry.effector_words, sizes)))
+    save_model(folder, CompactWorldModel(compact_config(entry.spec, QuestionCatalogue.of(entry), sizes)))
     return folder
 
 

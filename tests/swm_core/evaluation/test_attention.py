@@ -14,7 +14,8 @@ from swm_core.camera import Camera
 from swm_core.cli import main
 from swm_core.data.frames import encode_png
 from swm_core.evaluation.attention import NEAR, Looking, look
-from swm_core.models.compact import CompactConfig, CompactWorldModel
+from swm_core.models.compact import CompactWorldModel
+from swm_core.models.compact_config import CompactConfig
 from swm_core.models.grounded import GroundedModel
 from swm_core.models.vision import FINE_STRIDE, cell_index
 from swm_core.models.weights import load_model, save_model
@@ -51,6 +52,7 @@ def learn(steps: int = 120) -> CompactWorldModel:
     network = CompactWorldModel(
         CompactConfig(
             vocabulary=vocabulary(LANGTABLE_QUESTIONS),
+            names=NAMES,
             effector_words=("robotic peg",),
             camera=CAMERA,
             action_scale=(0.03, 0.03),

@@ -27,8 +27,9 @@ from swm_core.evaluation.probing import (
     split_seeds,
 )
 from swm_core.evaluation.ridge import fit_ridge, r_squared, ridge_path
-from swm_core.models.compact import LENGTH_UNIT, CompactWorldModel
+from swm_core.models.compact import CompactWorldModel
 from swm_core.models.grounded import GroundedModel
+from swm_core.models.grounding import LENGTH_UNIT
 from swm_core.models.weights import save_model
 from swm_core.training.config import ModelSettings
 from swm_core.training.trainer import compact_config
@@ -39,7 +40,7 @@ def tabletop_model(data: Trajectories, catalogue: QuestionCatalogue, tmp_path_fa
     sizes = ModelSettings(width=32, layers=1, action_layers=1, heads=2, fine_width=16)
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("tabletop_model")
-    save_model(folder, CompactWorldModel(compact_config(data.spec, catalogue.words, ("robotic peg",), sizes)))
+    save_model(folder, CompactWorldModel(compact_config(data.spec, catalogue, sizes)))
     return folder
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from swm_core.camera import Camera
-from swm_core.models.compact import CompactConfig, CompactWorldModel
+from swm_core.models.compact import CompactWorldModel
+from swm_core.models.compact_config import CompactConfig
 from swm_core.models.grounded import GroundedModel
 from swm_core.tasks import LANGTABLE_QUESTIONS, vocabulary
 
@@ -23,6 +24,7 @@ def network() -> CompactWorldModel:
     torch.manual_seed(3)
     config = CompactConfig(
         vocabulary=vocabulary(LANGTABLE_QUESTIONS),
+        names=("red moon", "blue cube", "green star", "yellow pentagon"),
         effector_words=("robotic peg", "robot peg"),
         camera=CAMERA,
         action_scale=(0.03, 0.03),

@@ -24,9 +24,13 @@ SMALL = {"width": 32, "layers": 2, "heads": 2, "condition": 32}
 def network(catalogue: QuestionCatalogue) -> CompactWorldModel:
     sizes = ModelSettings(width=WIDTH, layers=2, action_layers=1, heads=2, fine_width=16)
     torch.manual_seed(5)
-    config = compact_config(tabletop.SPEC, catalogue.words, catalogue.effector_words, sizes)
+    config = compact_config(tabletop.SPEC, catalogue, sizes)
     model = CompactWorldModel(config).eval().requires_grad_(False)
-    for layer in (model.ask, model.ask_before, model.find):  # random words look at random places, not everywhere
+    for layer in (
+        model.grounding.ask,
+        model.grounding.ask_before,
+        model.grounding.find,
+    ):  # random words look at random places, not everywhere
         layer.weight.mul_(8.0)
     return model
 

@@ -64,7 +64,8 @@ def test_features_say_what_is_where_and_since_when(
     questions = [q.text for q in subgoal(push("red moon", "green star")).questions]
     assert seen.positions.shape == (1, 2, 2, 3, 3)
     assert seen.ages.tolist() == [[4.0, 0.0]]
-    assert seen.image.shape == (1, 15, model.network.config.width)
+    assert seen.things.shape == (1, len(model.network.config.names), 3)
+    assert seen.present.shape == seen.things.shape[:2]
     for place, observed in enumerate(history):
         torch.testing.assert_close(seen.positions[0, :, place], model.read(observed.frame, questions).now)
     assert not torch.equal(seen.positions[:, :, 0], seen.positions[:, :, 1])
