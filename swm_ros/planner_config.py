@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swm_core.errors import ConfigError
+from swm_core.models.shipped import shipped_policy
 from swm_core.planning.controller import Controller, PlannerConfig
+from swm_core.planning.settings import with_policy
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class PlannerNodeConfig:
     Attributes:
         environment: registered environment that the model was trained on.
         model_path: folder of the weights; empty for those shipped with the environment.
+        policy_path: folder of a base policy that proposes actions; empty for the one shipped with the environment's
+            model, "none" for none.
         mode: "realtime" (10 Hz, planning overlaps execution) or "lockstep" (one command for each frame).
         seed: seed of the planner's random numbers.
         goal: goal text pursued as soon as the node is active; empty to wait for one.
@@ -31,6 +35,7 @@ class PlannerNodeConfig:
 
     environment: str = "langtable"
     model_path: str = ""
+    policy_path: str = ""
     mode: str = "realtime"
     seed: int = field(default=0, metadata={"range": (0, 2**31 - 1)})
     goal: str = ""
@@ -54,6 +59,10 @@ class PlannerNodeConfig:
 def load_controller(config: PlannerNodeConfig) -> Controller:
     """The controller that the settings ask for, warmed up."""
     path = Path(config.model_path) if config.model_path else None
-    controller = Controller.load(config.environment, path, config.planner, config.seed)
+    policy = Path(config.policy_path) if config.policy_path not in ("", "none") else None
+    if not config.policy_path and path is None:  # a policy belongs to one model
+        policy = shipped_policy(config.environment)
+    planner = config.planner if policy is None else with_policy(config.planner)
+    controller = Controller.load(config.environment, path, planner, config.seed, policy)
     controller.warm_up()
     return controller

@@ -19,9 +19,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from swm_core.data.augment import check_mirror, mirror_actions, mirror_image
-from swm_core.data.storage import EpisodeFile, list_episodes
-from swm_core.data.trajectories import load_trajectory
+from swm_core.data.augment import check_mirror, mirror_actions
+from swm_core.data.storage import EpisodeFile
+from swm_core.data.trajectories import find_episodes, load_trajectory
 from swm_core.environment import EnvironmentEntry, EnvironmentSpec
 from swm_core.errors import DataError, GoalError
 from swm_core.models.grounded import GroundedModel
@@ -31,7 +31,7 @@ from swm_core.tasks.goal_text import parse_goal
 from swm_core.tasks.library import subgoal
 from swm_core.tasks.task import WeightedQuestion
 
-CACHE_FORMAT = "swm-features/1"
+CACHE_FORMAT = "swm-features/2"
 FRAMES_AT_ONCE = 16
 
 
@@ -40,7 +40,7 @@ class Demonstration:
     """One episode, as it was or mirrored.
 
     Attributes:
-        seen: features of its N frames, each by itself (F = 1), float16 but for positions.
+        seen: features of its N frames, each by itself (F = 1).
         times: (N,) int64 states of those frames.
         actions: (T, A) float32.
     """
@@ -56,11 +56,7 @@ def expert_episodes(folders: Iterable[Path], behaviours: Sequence[str]) -> list[
     Raises:
         DataError: there are none.
     """
-    found = [file for folder in folders for file in list_episodes(folder)]
-    chosen = [file for file in found if file.metadata.behaviour in behaviours]
-    if not chosen:
-        known = ", ".join(sorted({file.metadata.behaviour for file in found}))
-        raise DataError(f"no episodes of {', '.join(behaviours)}; the data has {known}")
+    chosen = find_episodes(folders, behaviours)
     order = np.random.default_rng(0).permutation(len(chosen))
     return [chosen[i] for i in order]
 
@@ -84,29 +80,22 @@ def asked_of(file: EpisodeFile, entry: EnvironmentEntry, phrasing: int) -> tuple
     return subgoal(step, entry.questions, phrasing).questions
 
 
-def _compute(model: GroundedModel, entry: EnvironmentEntry, file: EpisodeFile, mirrored: bool) -> dict[str, Tensor]:
+def _compute(model: GroundedModel, entry: EnvironmentEntry, file: EpisodeFile) -> dict[str, Tensor]:
     """Tensors of a `Demonstration` by name."""
     trajectory = load_trajectory(file)
-    phrasing = zlib.crc32(f"{file.metadata.episode_id}/{mirrored}".encode())  # one an episode; all of them in the data
+    phrasing = zlib.crc32(file.metadata.episode_id.encode())  # one an episode; all of them in the data
     questions = asked_of(file, entry, phrasing)
-    (ids, mentions), wanted = (
-        model.encode([q.text for q in questions], file.metadata.objects),
-        wanted_answers(questions),
-    )
+    ids, mentions = model.encode([q.text for q in questions], file.metadata.objects)
     times = np.flatnonzero(trajectory.framed[:-1])
     parts: list[Seen] = []
     for begin in range(0, len(times), FRAMES_AT_ONCE):
         images = [trajectory.frame(int(t)) for t in times[begin : begin + FRAMES_AT_ONCE]]
-        images = [mirror_image(image) for image in images] if mirrored else images
-        pixels = to_pixels(torch.from_numpy(np.stack(images)))
         with torch.no_grad():
-            frames = model.network.encode_image(pixels)
-        batch = len(images)
-        parts.append(look(model.network, frames, ids.expand(batch, -1, -1), mentions.expand(batch, -1, -1), wanted))
+            cells, scene, *_ = model.network.look(to_pixels(torch.from_numpy(np.stack(images))))
+        words, named = (tensor.expand(len(images), -1, -1) for tensor in (ids, mentions))
+        parts.append(look(model.network, cells, scene, words, named, wanted_answers(questions)))
     seen = {name: torch.cat([part.tensors()[name] for part in parts]) for name in parts[0].tensors()}
-    kept = {name: value if name == "positions" else value.half() for name, value in seen.items()}
-    actions = mirror_actions(trajectory.actions, entry.spec.action_names) if mirrored else trajectory.actions
-    return {**kept, "times": torch.from_numpy(times), "actions": torch.from_numpy(actions.copy())}
+    return {**seen, "times": torch.from_numpy(times), "actions": torch.from_numpy(trajectory.actions.copy())}
 
 
 def _cached(path: Path, source: str) -> dict[str, Tensor] | None:
@@ -154,21 +143,28 @@ def load_demonstrations(
     """
     if mirror:
         check_mirror(replace(files[0].metadata.spec, mirror_symmetric=entry.spec.mirror_symmetric))
-    jobs = [(file, side) for side in ((False, True) if mirror else (False,)) for file in files]
     found = []
-    for file, side in tqdm(jobs, "features", unit="episode", disable=not progress, mininterval=0.5):
+    for file in tqdm(files, "features", unit="episode", disable=not progress, mininterval=0.5):
         place = f"{file.path.parent.parent.name}-{zlib.crc32(str(file.path.resolve()).encode()):08x}"
-        path = cache / world / f"{place}{'-mirrored' if side else ''}.safetensors"
+        path = cache / world / f"{place}.safetensors"
         source = f"{CACHE_FORMAT} {file.path.stat().st_size} {file.metadata.commit}"
         tensors = _cached(path, source)
         if tensors is None:
             check_frames(file, entry.spec, model)
-            tensors = _compute(model, entry, file, side)
+            tensors = _compute(model, entry, file)
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(".partial")
             save_file({name: value.contiguous() for name, value in tensors.items()}, partial, {"source": source})
             partial.replace(path)
         found.append(_demonstration(tensors))
+    if mirror:
+        origin, names = model.network.config.origin[1], entry.spec.action_names
+        found += [
+            Demonstration(
+                one.seen.mirrored(origin), one.times, torch.from_numpy(mirror_actions(one.actions.numpy(), names))
+            )
+            for one in found
+        ]
     return found
 
 
@@ -254,10 +250,13 @@ class Moments:
             at = self._earlier(at, random)
             positions.insert(0, self.seen.positions[at])
             ages.insert(0, (self.times[rows] - self.times[at]).float())
-        there = torch.cat(positions, 2)
+        seen = replace(self.seen[rows], positions=torch.cat(positions, 2), ages=torch.stack(ages, 1))
         if position_noise:
-            there = there + position_noise * torch.randn(there.shape, generator=random)
-        seen = replace(self.seen[rows], positions=there, ages=torch.stack(ages, 1)).single()
+            noisy = {
+                name: value + position_noise * torch.randn(value.shape, generator=random)
+                for name, value in (("positions", seen.positions), ("things", seen.things))
+            }
+            seen = replace(seen, **noisy)
         return Batch(seen, self.chunks[rows])
 
     def _earlier(self, rows: Tensor, random: torch.Generator) -> Tensor:
@@ -273,7 +272,7 @@ class Moments:
 
 def with_questions(seen: Seen, most: int) -> Seen:
     """The same with room for more questions, of which nothing is wanted."""
-    asked = {name: getattr(seen, name) for name in ("positions", "mentioned", "found", "words", "wanted")}
+    asked = {name: getattr(seen, name) for name in ("positions", "mentioned", "words", "wanted")}
     missing = most - seen.wanted.shape[1]
     wider = {
         name: torch.cat([value, value.new_zeros(value.shape[0], missing, *value.shape[2:])], 1)

@@ -2,8 +2,8 @@
 """What the frozen world model tells a policy about frames and a goal: small enough to be kept for a whole data set.
 
 The model's words are grounded, so the geometry of a goal is there already: where the effector and the named objects
-are. With it go the map's values at those places (what stands there, how it is turned), the question's own tokens (what
-is asked of them) and a coarse grid of image tokens (what stands in the way).
+are. With it go what is asked, as the mean of the question's words, and where everything else is that could be named
+(what stands in the way). Looks are left out: with a few hundred demonstrations they are soon known by heart.
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
 
-from swm_core.camera import Camera
-from swm_core.models.compact import CompactWorldModel, ImageContext
+from swm_core.models.compact import CompactWorldModel
 from swm_core.models.grounded import GroundedModel
-from swm_core.models.vision import TOKEN_STRIDE, grid_shape
+from swm_core.models.grounding import LENGTH_UNIT, Cells, Found
 from swm_core.policies.base import Observed
 from swm_core.tasks.task import WeightedQuestion
-
-IMAGE_GRID = (3, 5)  # rows and columns that the image tokens are averaged to
 
 
 @dataclass(frozen=True)
@@ -33,19 +29,19 @@ class Seen:
         positions: (B, K, F, M, 3) of the effector and of what each question names, M = 3.
         ages: (B, F) actions executed since each frame.
         mentioned: (B, K, M) 1 where the question names something, else 0.
-        found: (B, K, M, width) the present map's values at those places.
-        words: (B, K, width) mean of the question's tokens about the present frame.
+        words: (B, K, width) mean of the question's words.
         wanted: (B, K) 1 for a wanted yes, -1 for a wanted no, 0 for no question (padding).
-        image: (B, P, width) image tokens of the present frame.
+        things: (B, S, 3) where each of the S nameable objects is at present.
+        present: (B, S) 1 where it is there at all, else 0.
     """
 
     positions: Tensor
     ages: Tensor
     mentioned: Tensor
-    found: Tensor
     words: Tensor
     wanted: Tensor
-    image: Tensor
+    things: Tensor
+    present: Tensor
 
     def tensors(self) -> dict[str, Tensor]:
         """Fields by name."""
@@ -55,9 +51,17 @@ class Seen:
         """Some of the observations."""
         return Seen(**{name: value[index] for name, value in self.tensors().items()})
 
-    def single(self) -> Seen:
-        """The same in float32."""
-        return Seen(**{name: value.float() for name, value in self.tensors().items()})
+    def mirrored(self, origin: float) -> Seen:
+        """The same with left and right changed.
+
+        Args:
+            origin: world y of the positions' origin, m.
+        """
+
+        def turn(places: Tensor) -> Tensor:
+            return torch.stack([places[..., 0], -places[..., 1] - 2 * origin / LENGTH_UNIT, places[..., 2]], -1)
+
+        return replace(self, positions=turn(self.positions), things=turn(self.things))
 
 
 def wanted_answers(questions: Sequence[WeightedQuestion]) -> Tensor:
@@ -65,19 +69,14 @@ def wanted_answers(questions: Sequence[WeightedQuestion]) -> Tensor:
     return torch.tensor([1.0 if question.desired else -1.0 for question in questions])
 
 
-def coarse_image(tokens: Tensor, camera: Camera) -> Tensor:
-    """(B, heads, P, w) values of image tokens to (B, P', heads * w), averaged over `IMAGE_GRID`."""
-    rows, columns = grid_shape(camera, TOKEN_STRIDE)
-    maps = tokens.transpose(2, 3).flatten(1, 2).unflatten(-1, (rows, columns)).float()
-    return adaptive_avg_pool2d(maps, IMAGE_GRID).flatten(2).transpose(1, 2)
-
-
-def look(network: CompactWorldModel, frames: ImageContext, ids: Tensor, mentions: Tensor, wanted: Tensor) -> Seen:
+@torch.no_grad()
+def look(network: CompactWorldModel, cells: Cells, scene: Found, ids: Tensor, mentions: Tensor, wanted: Tensor) -> Seen:
     """Features of B frames, each by itself.
 
     Args:
         network: the world model, frozen.
-        frames: of `encode_image`.
+        cells: of the frames; see `CompactWorldModel.look`.
+        scene: what was found in them.
         ids: (B, K, L) word numbers; see `CompactWorldModel.prefix`.
         mentions: (B, K, 2).
         wanted: (K,) of `wanted_answers`.
@@ -86,30 +85,17 @@ def look(network: CompactWorldModel, frames: ImageContext, ids: Tensor, mentions
         Observations of one frame, F = 1.
     """
     batch, asked = ids.shape[:2]
-    with torch.no_grad():
-        prefix = network.prefix(frames, ids, mentions)
-        share = prefix.cells.softmax(-1).unflatten(0, (batch, asked))
-        found = torch.einsum("bkmc,bcw->bkmw", share, frames.cells.values.float())
-        before = frames.past.values[-1].shape[2]
-        tokens = prefix.past.values[-1][:, :, before:].transpose(1, 2).flatten(2)  # (B * K, L + 1, width)
-        read = torch.nn.functional.pad(ids.flatten(0, 1) > 0, (1, 0), value=True).unsqueeze(-1)
-        words = (tokens * read).sum(1) / read.sum(1)
+    _, now, mentioned, _ = network.ground(cells, *network.with_effector(ids, mentions))
+    read = (ids > 0).unsqueeze(-1)
     return Seen(
-        positions=prefix.now.unflatten(0, (batch, asked)).unsqueeze(2),
+        positions=now.unflatten(0, (batch, asked)).unsqueeze(2),
         ages=torch.zeros(batch, 1),
-        mentioned=prefix.mentioned.unflatten(0, (batch, asked)).float(),
-        found=found * prefix.mentioned.unflatten(0, (batch, asked)).unsqueeze(-1),
-        words=words.unflatten(0, (batch, asked)).float(),
+        mentioned=mentioned.unflatten(0, (batch, asked)).float(),
+        words=(network.words(ids) * read).sum(2) / read.sum(2),
         wanted=wanted.expand(batch, -1),
-        image=coarse_image(frames.past.values[-1], network.config.camera),
+        things=scene.places[:, :-1],
+        present=scene.present[:, :-1].float(),
     )
-
-
-def places(network: CompactWorldModel, frames: ImageContext, ids: Tensor, mentions: Tensor) -> Tensor:
-    """(B, K, M, 3) positions alone, for which no question need be read to its end; arguments as those of `look`."""
-    with torch.no_grad():
-        now = network.ground(frames.cells, *network.with_effector(ids, mentions))[1]
-    return now.unflatten(0, ids.shape[:2])
 
 
 def observe(
@@ -124,13 +110,11 @@ def observe(
         questions: of the subgoal.
         frames: F.
     """
-    ids, mentions = model.encode([question.text for question in questions])
-    *earlier, present = observations[-frames:]
-    seen = look(model.network, present.frame, ids, mentions, wanted_answers(questions))
-    past = [places(model.network, observed.frame, ids, mentions) for observed in earlier]
-    ages = [float(observed.age) for observed in earlier]
-    positions = torch.stack([*past, seen.positions[:, :, 0]], 2)
-    return with_missing(replace(seen, positions=positions, ages=torch.tensor([[*ages, 0.0]])), frames)
+    asked = *model.encode([question.text for question in questions]), wanted_answers(questions)
+    each = [look(model.network, one.frame.cells, one.frame.scene, *asked) for one in observations[-frames:]]
+    positions = torch.cat([seen.positions for seen in each], 2)
+    ages = torch.tensor([[float(observed.age) for observed in observations[-frames:]]])
+    return with_missing(replace(each[-1], positions=positions, ages=ages), frames)
 
 
 def with_missing(seen: Seen, frames: int) -> Seen:

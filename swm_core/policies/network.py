@@ -107,34 +107,38 @@ def geometry(seen: Seen) -> Tensor:
     return torch.cat([here * seen.mentioned[:, :, None, :, None], between], -1).flatten(2)
 
 
+def surroundings(seen: Seen) -> Tensor:
+    """(B, K, S, M * 4) gap to every object from the effector and what the question names: vector and length."""
+    gaps = seen.things[:, None, :, None] - seen.positions[:, :, -1, None]  # (B, K, S, M, 3)
+    lengths = (gaps.square().sum(-1, keepdim=True) + 1e-4).sqrt()
+    return (torch.cat([gaps, lengths], -1) * seen.mentioned[:, :, None, :, None]).flatten(3)
+
+
 class Condition(nn.Module):
     """What was seen and asked as one vector: per question what it names, then what is around it, then their mean.
 
     Args:
         config: sizes.
-        dropout: share of the features about looks and surroundings that are hidden in training, where a few hundred
-            layouts are soon known by heart; geometry is never hidden.
     """
 
-    def __init__(self, config: PolicyConfig, dropout: float) -> None:
+    def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
         width, features = config.condition, config.feature_width
         self.where = perceptron(config.frames * (10 * MENTIONS + 1) + MENTIONS + 1, width)
-        self.what = nn.Sequential(
-            nn.LayerNorm(features), nn.Dropout(dropout), nn.Flatten(2), nn.Linear(MENTIONS * features, width)
-        )
         self.words = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width))
-        self.image = nn.Sequential(nn.LayerNorm(features), nn.Dropout(dropout))
-        self.look = nn.MultiheadAttention(width, config.heads, kdim=features, vdim=features, batch_first=True)
+        self.around = perceptron(4 * MENTIONS, width)
+        self.crowd = nn.Linear(2 * width, width)
         self.out = nn.Sequential(nn.LayerNorm(width), perceptron(width, width))
 
     def forward(self, seen: Seen) -> Tensor:
         """(B, condition) of B observations."""
         ages = (seen.ages / 10.0)[:, None].expand(-1, seen.wanted.shape[1], -1)
         known = torch.cat([geometry(seen), ages, seen.mentioned, seen.wanted.unsqueeze(-1)], -1)
-        asked = nn.functional.silu(self.where(known) + self.what(seen.found) + self.words(seen.words))
-        image = self.image(seen.image)
-        asked = asked + self.look(asked, image, image, need_weights=False)[0]
+        around = (
+            nn.functional.silu(self.around(surroundings(seen))) * seen.present[:, None, :, None]
+        )  # (B, K, S, width)
+        crowd = self.crowd(torch.cat([around.sum(2), around.amax(2)], -1))
+        asked = nn.functional.silu(self.where(known) + self.words(seen.words) + crowd)
         asked = asked + self.out(asked)
         there = seen.wanted.abs().unsqueeze(-1)
         return (asked * there).sum(1) / there.sum(1)
@@ -174,14 +178,13 @@ class PolicyNetwork(nn.Module):
 
     Args:
         config: sizes.
-        dropout: see `Condition`.
     """
 
-    def __init__(self, config: PolicyConfig, dropout: float = 0.0) -> None:
+    def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
         self.config = config
         width, actions = config.width, len(config.action_scale)
-        self.see = Condition(config, dropout)
+        self.see = Condition(config)
         self.level = perceptron(config.condition, config.condition)
         self.action = nn.Linear(actions, width)
         self.place = nn.Parameter(torch.randn(config.horizon, width) * 0.02)
