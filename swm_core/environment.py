@@ -40,6 +40,7 @@ class EnvironmentSpec:
         table_height: height of the plane on which objects stand, world frame, m.
         mirror_symmetric: whether the world with y negated is as likely as itself, and the camera sees it
             flipped left-right.
+        fingers: how many fingers the gripper has; 0 where there is none.
     """
 
     name: str
@@ -57,6 +58,7 @@ class EnvironmentSpec:
     max_object_size: float = 0.055
     table_height: float = 0.0
     mirror_symmetric: bool = False
+    fingers: int = 0
 
     @property
     def action_dim(self) -> int:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from swm_core.errors import SceneError
 
 EFFECTOR = "effector"  # the name under which contacts list the robot's tool (peg or gripper)
+STATE = ("positions", "yaws", "effector", "contacts", "gripper", "fingers", "gaps")  # the arrays, in order
+_NOT_GIVEN = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,12 @@ class SceneState:
         positions: (..., N, 3) float64, objects' reference points in the world frame, m.
         yaws: (..., N) float64, rotation about the world's z axis, rad.
         effector: (..., 3) float64, tool point in the world frame, m (Language-Table: commanded xy, see its docs).
-        contacts: (..., N+1, N+1) bool, symmetric, who touches whom; row and column N are the effector.
+        contacts: (..., N+1, N+1) bool, symmetric, who touches whom; row and column N are the effector (of a gripper,
+            the inner sides of its fingers).
         gripper: (...) float64 in [0, 1], 0 open, 1 closed; 0 where there is no gripper.
+        fingers: (..., F, N, 3) float64, direction in which finger f presses on object n, world frame, length 1; zeros
+            where it does not touch. F is 0 where there is no gripper, or where this is not known.
+        gaps: (..., N) float64, least distance between effector and object, m, 0 in contact; NaN where it is not known.
     """
 
     names: tuple[str, ...]
@@ -32,14 +38,20 @@ class SceneState:
     effector: np.ndarray
     contacts: np.ndarray
     gripper: np.ndarray
+    fingers: np.ndarray = field(default_factory=lambda: _NOT_GIVEN)
+    gaps: np.ndarray = field(default_factory=lambda: _NOT_GIVEN)
 
     def __post_init__(self) -> None:
-        """Check shapes.
+        """Fill in what was not given and check shapes.
 
         Raises:
             SceneError: an array's shape does not follow from the names and the batch shape, or names repeat.
         """
         n, batch = len(self.names), self.effector.shape[:-1]
+        if self.fingers is _NOT_GIVEN:
+            object.__setattr__(self, "fingers", np.zeros((*batch, 0, n, 3)))
+        if self.gaps is _NOT_GIVEN:
+            object.__setattr__(self, "gaps", np.full((*batch, n), np.nan))
         if len(set(self.names)) != n:
             raise SceneError(f"object names repeat: {self.names}")
         expected = {
@@ -48,18 +60,17 @@ class SceneState:
             "effector": (*batch, 3),
             "contacts": (*batch, n + 1, n + 1),
             "gripper": batch,
+            "fingers": (*batch, *np.shape(self.fingers)[-3:-2], n, 3),
+            "gaps": (*batch, n),
         }
-        for field, shape in expected.items():
-            found = np.shape(getattr(self, field))
+        for name, shape in expected.items():
+            found = np.shape(getattr(self, name))
             if found != shape:
-                raise SceneError(f"{field} has shape {found}, expected {shape} for {n} objects")
+                raise SceneError(f"{name} has shape {found}, expected {shape} for {n} objects")
 
     def __getitem__(self, at: Any) -> SceneState:
         """The scenes at an index, slice or mask of the leading batch axes."""
-        return SceneState(
-            self.names,
-            *(np.asarray(getattr(self, f))[at] for f in ("positions", "yaws", "effector", "contacts", "gripper")),
-        )
+        return SceneState(self.names, *(np.asarray(getattr(self, name))[at] for name in STATE))
 
     def index(self, name: str) -> int:
         """Place of an object in the arrays.
@@ -77,10 +88,4 @@ class SceneState:
         first = scenes[0]
         if any(s.names != first.names for s in scenes):
             raise SceneError("scenes with different objects cannot be stacked")
-        return SceneState(
-            first.names,
-            *(
-                np.stack([getattr(s, f) for s in scenes])
-                for f in ("positions", "yaws", "effector", "contacts", "gripper")
-            ),
-        )
+        return SceneState(first.names, *(np.stack([getattr(s, name) for s in scenes]) for name in STATE))

@@ -71,7 +71,8 @@ def check_mirror(spec: EnvironmentSpec) -> None:
 def mirror_scenes(scenes: SceneState) -> SceneState:
     """The scenes with world y negated; yaws as for objects symmetric about their own y axis."""
     flip = np.array([1.0, -1.0, 1.0])
-    return replace(scenes, positions=scenes.positions * flip, yaws=np.pi - scenes.yaws, effector=scenes.effector * flip)
+    moved = {name: getattr(scenes, name) * flip for name in ("positions", "effector", "fingers")}
+    return replace(scenes, yaws=np.pi - scenes.yaws, **moved)
 
 
 def mirror_actions(actions: np.ndarray, names: tuple[str, ...]) -> np.ndarray:

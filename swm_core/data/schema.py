@@ -129,6 +129,9 @@ class Episode:
                 f"{states} states do not go with actions {self.actions.shape} and {len(self.images)} images; "
                 f"expected T + 1 states, (T, {self.metadata.spec.action_dim}) actions, T + 1 images"
             )
+        fingers, expected = self.scenes.fingers.shape[-3], self.metadata.spec.fingers
+        if fingers != expected:
+            raise DataError(f"scene has {fingers} fingers, {self.metadata.spec.name} has {expected}")
         if self.scenes.names != self.metadata.objects:
             raise DataError(f"scene has {self.scenes.names}, metadata says {self.metadata.objects}")
 
@@ -137,7 +140,7 @@ class Episode:
         return len(self.actions)
 
 
-def arrow_schema(objects: int, action_dim: int) -> pa.Schema:
+def arrow_schema(objects: int, action_dim: int, fingers: int = 0) -> pa.Schema:
     """Columns of a trajectory file; a row is a state, the last row has no action.
 
     Lengths are metres, angles radians, arrays are flattened in C order.
@@ -145,7 +148,12 @@ def arrow_schema(objects: int, action_dim: int) -> pa.Schema:
     Args:
         objects: number of objects N.
         action_dim: number of action dimensions A.
+        fingers: number of the gripper's fingers F; without a gripper there are no columns for it.
     """
+    gripping = [
+        pa.field("fingers", pa.list_(pa.float64(), fingers * objects * 3), nullable=False),
+        pa.field("gaps", pa.list_(pa.float64(), objects), nullable=False),
+    ]
     return pa.schema(
         [
             pa.field("episode_id", pa.string(), nullable=False),
@@ -156,6 +164,7 @@ def arrow_schema(objects: int, action_dim: int) -> pa.Schema:
             pa.field("yaws", pa.list_(pa.float64(), objects), nullable=False),
             pa.field("contacts", pa.list_(pa.bool_(), (objects + 1) ** 2), nullable=False),
             pa.field("gripper", pa.float64(), nullable=False),
+            *(gripping if fingers else ()),
             pa.field("image", pa.binary()),
         ]
     )

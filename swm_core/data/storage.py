@@ -23,7 +23,7 @@ from swm_core.errors import DataError, SceneError
 from swm_core.scene import SceneState
 
 ROW_GROUP = 8  # states per row group, so that one frame is read without its whole episode
-SCENE_COLUMNS = ("episode_id", "t", "action", "effector", "positions", "yaws", "contacts", "gripper")
+SCENE_COLUMNS = ("episode_id", "t", "action", "effector", "positions", "yaws", "contacts", "gripper", "fingers", "gaps")
 TEMPORARY_SUFFIX = ".partial"
 
 
@@ -53,10 +53,17 @@ def _fixed(values: np.ndarray, kind: pa.DataType) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel(), kind), flat.shape[1])
 
 
+def _there(columns: Sequence[str], schema: pa.Schema) -> list[str]:
+    """Those of the columns that a file has."""
+    return [name for name in columns if name in schema.names]
+
+
 def _table(episode: Episode) -> pa.Table:
     """Arrow table of an episode, metadata included."""
     scenes, steps = episode.scenes, len(episode)
-    schema = arrow_schema(len(scenes.names), episode.metadata.spec.action_dim)
+    spec = episode.metadata.spec
+    schema = arrow_schema(len(scenes.names), spec.action_dim, spec.fingers)
+    gripping = [_fixed(getattr(scenes, name), pa.float64()) for name in ("fingers", "gaps")] if spec.fingers else []
     columns = [
         pa.array([episode.metadata.episode_id] * (steps + 1)),
         pa.array(np.arange(steps + 1, dtype=np.int32)),
@@ -64,6 +71,7 @@ def _table(episode: Episode) -> pa.Table:
         *(_fixed(getattr(scenes, name), pa.float64()) for name in ("effector", "positions", "yaws")),
         _fixed(scenes.contacts, pa.bool_()),
         pa.array(np.asarray(scenes.gripper, np.float64)),
+        *gripping,
         pa.array(episode.images, pa.binary()),
     ]
     return pa.Table.from_arrays(columns, schema=schema.with_metadata({METADATA_KEY: episode.metadata.to_json()}))
@@ -78,12 +86,13 @@ def write_episode(path: Path, episode: Episode) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    table = _table(episode)
     try:
         pq.write_table(
-            _table(episode),
+            table,
             temporary,
             row_group_size=ROW_GROUP,
-            compression=dict.fromkeys(SCENE_COLUMNS, "ZSTD"),  # frames are PNG: compressed already
+            compression=dict.fromkeys(_there(SCENE_COLUMNS, table.schema), "ZSTD"),  # frames are PNG already
             use_dictionary=["episode_id"],
             write_statistics=False,
         )
@@ -131,17 +140,17 @@ def _column(table: pa.Table, name: str) -> np.ndarray:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> tuple[pa.Table, EpisodeMetadata]:
-    """All rows of a trajectory file as stored, of all columns or some.
+    """All rows of a trajectory file as stored, of all columns or some that it has.
 
     Raises:
         DataError: unreadable, or its columns are not those of the schema.
     """
     file, metadata = open_parquet(path)
-    expected = arrow_schema(len(metadata.objects), metadata.spec.action_dim)
+    expected = arrow_schema(len(metadata.objects), metadata.spec.action_dim, metadata.spec.fingers)
     if not file.schema_arrow.equals(expected, check_metadata=False):
         raise DataError(f"{path}: columns are {file.schema_arrow.names} of unexpected types; expected\n{expected}")
     try:
-        return file.read(None if columns is None else list(columns)), metadata
+        return file.read(None if columns is None else _there(columns, expected)), metadata
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: damaged: {error}") from error
 
@@ -157,12 +166,16 @@ def read_episode(path: Path, images: bool = True) -> Episode:
         DataError: missing, damaged or of another schema; the message names the file.
     """
     table, metadata = read_table(path, None if images else SCENE_COLUMNS)
-    rows, n = len(table), len(metadata.objects)
+    rows, n, fingers = len(table), len(metadata.objects), metadata.spec.fingers
     if rows < 1:
         raise DataError(f"{path}: no states")
     if table.column("action").slice(0, rows - 1).null_count:
         raise DataError(f"{path}: a state before the last has no action")
     try:
+        gripping = {}
+        if fingers:
+            gripping["fingers"] = _column(table, "fingers").reshape(rows, fingers, n, 3)
+            gripping["gaps"] = _column(table, "gaps")
         scenes = SceneState(
             metadata.objects,
             _column(table, "positions").reshape(rows, n, 3),
@@ -170,6 +183,7 @@ def read_episode(path: Path, images: bool = True) -> Episode:
             _column(table, "effector"),
             _column(table, "contacts").reshape(rows, n + 1, n + 1),
             table.column("gripper").to_numpy(),
+            **gripping,
         )
         actions = _column(table.slice(0, rows - 1), "action").reshape(rows - 1, metadata.spec.action_dim)
         frames = table.column("image").to_pylist() if images else [None] * rows

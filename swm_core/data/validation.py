@@ -34,7 +34,7 @@ def _check_steps(path: Path, episode_id: str) -> None:
 def _check_numbers(path: Path, episode: Episode) -> None:
     """Scenes and actions are finite, actions inside the bounds, contacts symmetric."""
     scenes, spec = episode.scenes, episode.metadata.spec
-    arrays = {name: getattr(scenes, name) for name in ("positions", "yaws", "effector", "gripper")}
+    arrays = {name: getattr(scenes, name) for name in ("positions", "yaws", "effector", "gripper", "fingers")}
     for name, values in (arrays | {"action": episode.actions}).items():
         bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(-1))
         if len(bad):

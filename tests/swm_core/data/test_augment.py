@@ -56,6 +56,14 @@ def test_mirrored_frame_shows_the_mirrored_scene() -> None:
     assert np.abs(spot(env.render(), red) - seen).max() > 5.0
 
 
+def test_a_fingers_push_is_mirrored_with_the_scene() -> None:
+    scene = lonely().scene()
+    fingers = np.zeros((2, len(scene.names), 3))
+    fingers[0, 0] = (0.6, 0.8, 0.0)
+    mirrored = augment.mirror_scenes(replace(scene, fingers=fingers))
+    np.testing.assert_array_equal(mirrored.fingers[0, 0], [0.6, -0.8, 0.0])
+
+
 def test_mirrored_step_is_the_step_of_the_mirrored_world() -> None:
     env = lonely()
     env.blocks = env.tool[None] + (0.03, 0.01)

@@ -47,6 +47,27 @@ def test_round_trip_is_exact(episode: Episode, tmp_path: Path) -> None:
     assert [read_image(tmp_path / "e.parquet", t) for t in range(len(images))] == images
 
 
+def test_what_a_gripper_feels_is_kept(episode: Episode, tmp_path: Path) -> None:
+    states, count = len(episode) + 1, len(episode.scenes.names)
+    random = np.random.default_rng(0)
+    gaps = random.uniform(0, 0.1, (states, count))
+    gaps[2, 1] = np.nan
+    felt = replace(episode.scenes, fingers=random.normal(size=(states, 2, count, 3)), gaps=gaps)
+    metadata = replace(episode.metadata, spec=replace(episode.metadata.spec, fingers=2))
+    write_episode(tmp_path / "e.parquet", Episode(felt, episode.actions, episode.images, metadata))
+    for found in (read_episode(tmp_path / "e.parquet"), read_episode(tmp_path / "e.parquet", images=False)):
+        np.testing.assert_array_equal(found.scenes.fingers, felt.fingers)
+        np.testing.assert_array_equal(found.scenes.gaps, felt.gaps)
+    assert "fingers" not in pq.read_schema(_written(episode, tmp_path)).names
+    with pytest.raises(DataError, match="2 fingers"):
+        Episode(felt, episode.actions, episode.images, episode.metadata)
+
+
+def _written(episode: Episode, folder: Path) -> Path:
+    write_episode(folder / "without.parquet", episode)
+    return folder / "without.parquet"
+
+
 def test_spec_survives_json(episode: Episode) -> None:
     spec = episode.metadata.spec
     assert spec_from_dict(spec_to_dict(spec)) == spec
