@@ -198,6 +198,35 @@ EFFECTOR_CLOSER = Wordings(
     ),
 )
 
+GRASPED = Wordings(
+    (
+        "Is the robot grasping the {a}?",
+        "Is the {a} grasped by the robot?",
+        "Is the {effector} grasping the {a}?",
+        "Is the {a} held by the {effector}?",
+        "Is the {effector} holding the {a}?",
+        "Does the robot hold the {a}?",
+        "Will the robot be grasping the {a}?",
+        "Is the {a} between the fingers of the {effector}?",
+        "Does the {effector} have the {a} in its grasp?",
+    ),
+    ("Is the robot holding the {a}?", "Will the {a} be held by the {effector}?"),
+)
+
+ON_TOP = Wordings(
+    (
+        "Is the {a} on top of the {b}?",
+        "Is the {a} stacked on the {b}?",
+        "Does the {a} rest on the {b}?",
+        "Is the {b} under the {a}?",
+        "Will the {a} be on top of the {b}?",
+        "Does the {a} lie on top of the {b}?",
+        "Is the {b} directly below the {a}?",
+        "Does the {b} carry the {a}?",
+    ),
+    ("Does the {a} rest on top of the {b}?", "Will the {a} be stacked on the {b}?"),
+)
+
 LOCATE = Wordings(
     (
         "Where is the {a}?",

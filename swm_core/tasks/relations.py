@@ -5,7 +5,7 @@ Every function takes the scene before and the scene after some actions and retur
 shape (..., I): `...` is the broadcast batch shape of the two scenes, I the instances in the order that the function's
 docstring names (it equals `QuestionType.instances`). Static relations look at the scene after only. `defined` is False
 where a position that matters is not finite (an object out of sight); the answer there is False and means nothing.
-All distances and directions are horizontal (world xy): objects stand on a table.
+All distances and directions are horizontal (world xy), as objects stand on a table, but where `axes` says 3.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm_core.scene import SceneState
+from swm_core.tasks.thresholds import OnTop
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -67,16 +68,18 @@ def pair_indices(count: int, ordered: bool) -> tuple[NDArray[np.intp], NDArray[n
     return first, second
 
 
-def _objects(scene: SceneState) -> Floats:
-    return scene.positions[..., :2]  # (..., N, 2)
+def _objects(scene: SceneState, axes: int = 2) -> Floats:
+    return scene.positions[..., :axes]  # (..., N, axes)
 
 
-def _effector(scene: SceneState) -> Floats:
-    return scene.effector[..., None, :2]  # (..., 1, 2)
+def _effector(scene: SceneState, axes: int = 2) -> Floats:
+    return scene.effector[..., None, :axes]  # (..., 1, axes)
 
 
 def _length(vectors: Floats) -> Floats:
-    return np.hypot(vectors[..., 0], vectors[..., 1])
+    if vectors.shape[-1] == 2:
+        return np.hypot(vectors[..., 0], vectors[..., 1])
+    return np.linalg.norm(vectors, axis=-1)
 
 
 def _truth(answers: Bools, measure: Floats, before: SceneState) -> Truth:
@@ -86,17 +89,51 @@ def _truth(answers: Bools, measure: Floats, before: SceneState) -> Truth:
     return np.broadcast_to(answers & defined, shape), np.broadcast_to(defined, shape)
 
 
-def _pair_vectors(scene: SceneState, ordered: bool) -> Floats:
-    """(..., P, 2) from the second to the first object of each pair."""
+def _pair_vectors(scene: SceneState, ordered: bool, axes: int = 2) -> Floats:
+    """(..., P, axes) from the second to the first object of each pair."""
     first, second = pair_indices(len(scene.names), ordered)
-    xy = _objects(scene)
-    return xy[..., first, :] - xy[..., second, :]
+    at = _objects(scene, axes)
+    return at[..., first, :] - at[..., second, :]
 
 
 def objects_touching(before: SceneState, after: SceneState, *, limit: float) -> Truth:
     """Whether two objects' centres are nearer than `limit` (m). Instances: unordered pairs."""
     distance = _length(_pair_vectors(after, ordered=False))
     return _truth(distance < limit, distance, before)
+
+
+def objects_contact(before: SceneState, after: SceneState) -> Truth:
+    """Whether two objects physically touch. Instances: unordered pairs."""
+    touches = after.contacts[(..., *pair_indices(len(after.names), ordered=False))]
+    return _truth(touches, _length(_pair_vectors(after, ordered=False, axes=3)), before)
+
+
+def is_on_top(scene: SceneState, upper: int | NDArray[np.intp], lower: int | NDArray[np.intp], limits: OnTop) -> Bools:
+    """(..., P) whether objects are on top of others, see `OnTop`; without the last axis for single indices."""
+    above = scene.positions[..., upper, :] - scene.positions[..., lower, :]
+    flat = np.abs(above[..., 2] - limits.height) < limits.tolerance
+    return scene.contacts[..., upper, lower] & flat & (_length(above[..., :2]) < limits.offset)
+
+
+def objects_on_top(before: SceneState, after: SceneState, *, limits: OnTop) -> Truth:
+    """Whether the first object is on top of the second. Instances: ordered pairs."""
+    upper, lower = pair_indices(len(after.names), ordered=True)
+    return _truth(is_on_top(after, upper, lower, limits), _length(_pair_vectors(after, ordered=True, axes=3)), before)
+
+
+def object_grasped(before: SceneState, after: SceneState, *, opposing: float) -> Truth:
+    """Whether two fingers press on an object from opposite sides. Instances: objects.
+
+    Args:
+        before: unused but for its batch shape.
+        after: the scene asked about; without two fingers the answer is undefined.
+        opposing: largest angle between the push of one finger and the opposite of another's, rad.
+    """
+    first, second = pair_indices(after.fingers.shape[-3], ordered=False)
+    along = (after.fingers[..., first, :, :] * after.fingers[..., second, :, :]).sum(-1)  # (..., pairs, N)
+    held = (along < -np.cos(opposing)).any(-2)
+    known = _length(_objects(after, 3)) if len(first) else np.full(held.shape, np.nan)
+    return _truth(held, known, before)
 
 
 def effector_contact(before: SceneState, after: SceneState) -> Truth:
@@ -172,13 +209,13 @@ def object_moved(before: SceneState, after: SceneState, *, limit: float) -> Trut
     return _truth(distance >= limit, distance, before)
 
 
-def objects_closer(before: SceneState, after: SceneState, *, limit: float) -> Truth:
+def objects_closer(before: SceneState, after: SceneState, *, limit: float, axes: int = 2) -> Truth:
     """Whether two objects' distance fell by more than `limit` (m). Instances: unordered pairs."""
-    change = _length(_pair_vectors(before, ordered=False)) - _length(_pair_vectors(after, ordered=False))
-    return _truth(change > limit, change, before)
+    gaps = [_length(_pair_vectors(scene, ordered=False, axes=axes)) for scene in (before, after)]
+    return _truth(gaps[0] - gaps[1] > limit, gaps[0] - gaps[1], before)
 
 
-def effector_closer(before: SceneState, after: SceneState, *, limit: float) -> Truth:
+def effector_closer(before: SceneState, after: SceneState, *, limit: float, axes: int = 2) -> Truth:
     """Whether the effector's distance to an object fell by more than `limit` (m). Instances: objects."""
-    change = _length(_objects(before) - _effector(before)) - _length(_objects(after) - _effector(after))
-    return _truth(change > limit, change, before)
+    gaps = [_length(_objects(scene, axes) - _effector(scene, axes)) for scene in (before, after)]
+    return _truth(gaps[0] - gaps[1] > limit, gaps[0] - gaps[1], before)

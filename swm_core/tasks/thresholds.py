@@ -5,8 +5,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 from swm_core.errors import ConfigError
+
+
+def check_positive(limits: Any, what: str) -> None:
+    """Make sure that all numbers of a dataclass are finite and above 0.
+
+    Raises:
+        ConfigError: one is not; names it.
+    """
+    for field in fields(limits):
+        value = getattr(limits, field.name)
+        if isinstance(value, float | int) and not (math.isfinite(value) and value > 0):
+            raise ConfigError(f"{what} {field.name} is {value}; it must be finite and above 0")
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,56 @@ class Thresholds:
         Raises:
             ConfigError: a threshold is not finite and above 0.
         """
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"threshold {field.name} is {value}; it must be finite and above 0")
+        check_positive(self, "threshold")
+
+
+@dataclass(frozen=True)
+class OnTop:
+    """When one of two touching objects of the same height counts as on top of the other.
+
+    Attributes:
+        height: how much higher its centre is when it lies flat on the other, m.
+        tolerance: by how much less or more that may be, m; a cube that leans on its neighbour's edge is lower.
+        offset: largest horizontal distance of the centres, m; a cube of 4 cm falls at 2 cm if nothing holds it, but
+            may be turned, and may be held.
+    """
+
+    height: float = 0.04
+    tolerance: float = 0.01
+    offset: float = 0.03
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: a value is not finite and above 0.
+        """
+        check_positive(self, "threshold")
+
+
+ON_TOP_LIMITS = OnTop()
+
+
+@dataclass(frozen=True)
+class GraspingThresholds:
+    """Limits of the question relations for a gripper among cubes; the paper gives none, these are ours.
+
+    Attributes:
+        opposing: an object is grasped when the push of one finger is this near to the opposite of another's, rad. Two
+            fingers that push a cube along, or press on it from above, push the same way.
+        on_top: when one object is on top of another.
+        closer: least decrease of a distance that counts as closer, m: half of what the gripper does in a step, and
+            above the few millimetres by which it and a grasped cube give way.
+    """
+
+    opposing: float = math.radians(45.0)
+    on_top: OnTop = ON_TOP_LIMITS
+    closer: float = 0.01
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: a threshold is not finite and above 0.
+        """
+        check_positive(self, "threshold")
