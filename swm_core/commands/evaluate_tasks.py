@@ -34,7 +34,9 @@ def read_result(path: Path) -> dict[str, Any]:
 @click.command("tasks")
 @click.option("--env", "environment", default="langtable", help="Environment.")
 @click.option(
-    "--task", required=True, help='"reach", "push", "separate" (objects by seed) or "push red moon to green star".'
+    "--task",
+    required=True,
+    help='"reach", "push", "separate", "stack" (objects by seed) or "push red moon to green star".',
 )
 @click.option("--planner", type=click.Choice(["gradient", "mppi", "policy", "none", "random"]), default="gradient")
 @click.option("--seeds", default="6000:6050", help="Environment seeds FIRST:END.")

@@ -8,7 +8,8 @@ The rules, the same for all planners, so that methods are compared on the same s
   are passed over (`env.reset()` without a seed goes on in the stream) and counted as redraws. Otherwise about one push
   in ten would succeed without moving.
 - Success is the truth of A.3.1 in the simulator's scene, checked after every action: reach is contact of effector and
-  block, push is centres nearer than 0.075 m, separate is centres farther than 0.1 m. The model has no say in it.
+  block, push is centres nearer than 0.075 m, separate is centres farther than 0.1 m, stack is one block on another
+  and the gripper off it. The model has no say in it.
   Steps of a sequence are done in their order.
 - The planner sees a frame, plans, `execute` actions are taken, and it plans again, until success or the last step.
 """
@@ -29,9 +30,9 @@ from swm_core.layouts import MOST_REDRAWS, pass_over_solved
 from swm_core.planning.controller import PlannerConfig
 from swm_core.scene import SceneState
 from swm_core.tasks.goal_text import parse_goal
-from swm_core.tasks.library import PUSH, REACH, SEPARATE, TaskSpec, build_task, steps_done, wanted_truths
+from swm_core.tasks.library import PUSH, REACH, SEPARATE, STACK, TaskSpec, build_task, steps_done, wanted_truths
 
-TASK_NAMES = (REACH, PUSH, SEPARATE)
+TASK_NAMES = (REACH, PUSH, SEPARATE, STACK)
 
 Watch = Callable[[np.ndarray, Chosen, int], None]  # frame, what was chosen last, actions taken since then
 
@@ -43,7 +44,7 @@ class TaskEvaluation:
     Attributes:
         environment: name of a registered environment.
         objects: names of the objects on the table.
-        task: a task name ("reach", "push", "separate": other objects for each seed) or a goal text.
+        task: a task name ("reach", "push", "separate", "stack": other objects for each seed) or a goal text.
         steps: most actions in an episode.
         planner: how to plan.
         weights: hash of the model's weights; None where the planner uses no model.
@@ -151,12 +152,17 @@ def draw_start(env: Environment, objects: tuple[str, ...], steps: Sequence[TaskS
 
 
 def foretold(
-    chosen: Chosen, step: TaskSpec, entry: EnvironmentEntry, before: SceneState, after: SceneState, executed: int
+    chosen: Chosen,
+    specs: Sequence[TaskSpec],
+    entry: EnvironmentEntry,
+    before: SceneState,
+    after: SceneState,
+    executed: int,
 ) -> list[tuple[str, float, bool]]:
     """What a plan foresaw after its executed actions beside what happened; see `EpisodeRecord.foretold`."""
     if chosen.foreseen is None or not executed < chosen.foreseen.shape[-1]:
         return []
-    truths = wanted_truths(step, before, after, entry.questions)
+    truths = wanted_truths(specs, chosen.subgoal, before, after, entry.questions)
     foreseen = chosen.foreseen[:, executed].tolist()
     return [(name, round(p, 4), true) for (name, true), p in zip(truths, foreseen, strict=True) if true is not None]
 
@@ -203,7 +209,7 @@ def run_episode(
             done = steps_done(specs, env.scene(), done)
             if done == len(specs):
                 break
-        told += foretold(chosen, specs[min(chosen.subgoal, len(specs) - 1)], entry, before, env.scene(), executed)
+        told += foretold(chosen, specs, entry, before, env.scene(), executed)
     if watch:
         watch(env.render(), chosen, executed)
     goal = ", then ".join(map(str, specs))

@@ -10,10 +10,13 @@ from swm_core.tasks.library import (
     push,
     reach,
     separate,
+    stack,
     steps_done,
     subgoal,
+    subgoals,
     succeeded,
 )
+from swm_core.tasks.ogbench_questions import OGBENCH_LOCATE, OGBENCH_QUESTIONS, ogbench_questions
 from swm_core.tasks.places import TablePlaces
 from swm_core.tasks.questions import (
     LocateType,
@@ -26,13 +29,17 @@ from swm_core.tasks.questions import (
     vocabulary,
 )
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
-from swm_core.tasks.thresholds import Thresholds
+from swm_core.tasks.thresholds import GraspingThresholds, OnTop, Thresholds
 from swm_core.tasks.words import mentions, tokenize
 
 __all__ = [
     "LANGTABLE_LOCATE",
     "LANGTABLE_QUESTIONS",
+    "OGBENCH_LOCATE",
+    "OGBENCH_QUESTIONS",
+    "GraspingThresholds",
     "LocateType",
+    "OnTop",
     "Phrasing",
     "Question",
     "QuestionType",
@@ -47,14 +54,17 @@ __all__ = [
     "find_type",
     "langtable_questions",
     "mentions",
+    "ogbench_questions",
     "parse_goal",
     "push",
     "question_text",
     "question_truth",
     "reach",
     "separate",
+    "stack",
     "steps_done",
     "subgoal",
+    "subgoals",
     "succeeded",
     "tokenize",
     "vocabulary",

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from swm_core.errors import GoalError
-from swm_core.tasks.library import PUSH, REACH, SEPARATE, TaskSpec
+from swm_core.tasks.library import PUSH, REACH, SEPARATE, STACK, TaskSpec
 from swm_core.tasks.words import BLOCK, COLOURS, SHAPES, Words, object_phrases, tokenize
 
 MAX_LENGTH = 500
@@ -40,6 +40,8 @@ _TOGETHER = (
 )
 _OFF = r"(?:away from|apart from|far from|off|from)"
 _LIST = r"#(?:(?: and)? #)*"
+_ON = r"(?:on|onto|atop|upon|on top of)"
+_LIES = r"(?:is|be|should be|must be|rests?|stands?|lies?|sits?)"
 
 # Each pattern takes the clause as a whole; the objects are taken in the order in which they are named.
 _GRAMMAR: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -57,6 +59,8 @@ _GRAMMAR: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (PUSH, r"(?:join|connect|unite) # (?:and|with|to) #"),
         (PUSH, rf"(?:make|let|have)? ?# {_TOUCHES} #"),
         (PUSH, rf"(?:make|let|have)? ?# and # {_TOGETHER}"),
+        (STACK, rf"(?:stack|pile|{_PUSH}|set|lay) # {_ON} #(?: with @)?"),
+        (STACK, rf"(?:make|let|have)? ?# {_LIES}? ?(?:stacked )?{_ON} #"),
         (SEPARATE, rf"(?:separate|split|detach) #(?: {_OFF}| and) {_LIST}"),
         (SEPARATE, rf"(?:{_PUSH}|take|get|keep) # {_OFF} {_LIST}"),
         (SEPARATE, rf"(?:{_PUSH}|take|get|keep) away # from {_LIST}"),
@@ -67,7 +71,8 @@ _GRAMMAR: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )  # fmt: skip
 
-_VERBS = {*_PUSH_VERBS, *_REACH_VERBS, *_APART_VERBS, "make", "let", "have", "join", "connect", "unite", "take", "keep"}
+_VERBS = {*_PUSH_VERBS, *_REACH_VERBS, *_APART_VERBS, "make", "let", "have", "join", "connect", "unite", "take", "keep",
+          "stack", "pile", "set", "lay"}  # fmt: skip
 _GRAMMAR_WORDS = {word for _, grammar in _GRAMMAR for word in re.findall(r"[a-z]+", grammar.pattern)}
 _CLAUSES = re.compile(r"[.;!\n]+|\b(?:and )?(?:then|afterwards|after that)\b", re.IGNORECASE)
 
@@ -207,9 +212,10 @@ def parse_goal(text: str, names: Sequence[str], effector_words: Sequence[str] = 
     """The steps that a goal's words ask for.
 
     Understood are reaching (reach, touch, go to, point at, move the arm to), pushing (push, move, slide, put, ... X to,
-    towards, next to, against Y; X touches Y; X and Y touching; bring X and Y together) and separating (separate X from
-    Y and Z; move X away from Y), in sequence by "then", "and" before a verb, a semicolon or a full stop. An object is
-    called by its name, by "<colour> block" or by its shape where only one fits. Articles and capitals don't matter.
+    towards, next to, against Y; X touches Y; X and Y touching; bring X and Y together), separating (separate X from
+    Y and Z; move X away from Y) and stacking (stack, put, ... X on, on top of Y; X is on Y), in sequence by "then",
+    "and" before a verb, a semicolon or a full stop. An object is called by its name, by "<colour> block" or by its
+    shape where only one fits. Articles and capitals don't matter.
 
     Args:
         text: what was said, at most 500 characters.

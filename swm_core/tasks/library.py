@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tasks of the paper's Table 5 for Language-Table, their questions, and when they count as done (A.3.1)."""
+"""The tasks of the paper's Table 5, their questions, and when they count as done (A.3.1).
+
+A task asks the question types of its environment, whatever these are called there.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swm_core.errors import ConfigError, GoalError
+from swm_core.errors import GoalError
 from swm_core.scene import SceneState
 from swm_core.tasks.langtable_questions import LANGTABLE_QUESTIONS
 from swm_core.tasks.questions import Arguments, Question, QuestionType, find_type, question_truth
+from swm_core.tasks.relations import is_on_top
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
+from swm_core.tasks.thresholds import ON_TOP_LIMITS, OnTop, check_positive
 
-REACH, SEPARATE, PUSH = "reach", "separate", "push"
-_BLOCKS = {REACH: (1, 1), SEPARATE: (2, math.inf), PUSH: (2, 2)}
+REACH, SEPARATE, PUSH, STACK = "reach", "separate", "push", "stack"
+_BLOCKS = {REACH: (1, 1), SEPARATE: (2, math.inf), PUSH: (2, 2), STACK: (2, 2)}
+_JOINTS = {REACH: "", SEPARATE: " from ", PUSH: " to ", STACK: " on "}
+
+# What tasks ask, each by the names that environments give the type: the first that there is will be taken.
+TOUCHED = ("peg_touching_block", "gripper_touching_block")
+NEARER = ("peg_block_closer", "gripper_block_closer")
+TOGETHER = ("block_touching",)
+CLOSER_TOGETHER = ("block_block_closer",)
+GRASPED = ("cube_grasped",)
+ON_TOP = ("block_on_top",)
 
 
 @dataclass(frozen=True)
@@ -24,8 +38,9 @@ class TaskSpec:
     """One step of a task: what to do with which blocks.
 
     Attributes:
-        kind: "reach", "separate" or "push".
-        blocks: reach: the target; separate: the block to move, then those to avoid; push: the first, the second.
+        kind: "reach", "separate", "push" or "stack".
+        blocks: reach: the target; separate: the block to move, then those to avoid; push: the first, the second;
+            stack: the upper, the lower.
     """
 
     kind: str
@@ -48,8 +63,7 @@ class TaskSpec:
     def __str__(self) -> str:
         """What people call it; `parse_goal` reads it back."""
         first, *rest = self.blocks
-        joint = {REACH: "", SEPARATE: " from ", PUSH: " to "}[self.kind]
-        return f"{self.kind} {first}{joint}{' and '.join(rest)}"
+        return f"{self.kind} {first}{_JOINTS[self.kind]}{' and '.join(rest)}"
 
 
 def reach(block: str) -> TaskSpec:
@@ -67,17 +81,26 @@ def push(first: str, second: str) -> TaskSpec:
     return TaskSpec(PUSH, (first, second))
 
 
+def stack(upper: str, lower: str) -> TaskSpec:
+    """The first block lies on the second, and the gripper has let go."""
+    return TaskSpec(STACK, (upper, lower))
+
+
 @dataclass(frozen=True)
 class SuccessLimits:
-    """When a step counts as done (paper A.3.1); horizontal distances of centres.
+    """When a step counts as done (paper A.3.1); distances of centres are horizontal.
 
     Attributes:
         separated: every block to avoid is farther than this, m.
         together: the pushed blocks are nearer than this, m.
+        on_top: when one block is on top of another.
+        released: the gap between gripper and stacked block is wider than this, m; the paper gives no number.
     """
 
     separated: float = 0.1
     together: float = 0.075
+    on_top: OnTop = ON_TOP_LIMITS
+    released: float = 0.005
 
     def __post_init__(self) -> None:
         """Check the limits.
@@ -85,9 +108,7 @@ class SuccessLimits:
         Raises:
             ConfigError: a limit is not finite and above 0.
         """
-        for name, value in (("separated", self.separated), ("together", self.together)):
-            if not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"success limit {name} is {value}; it must be finite and above 0")
+        check_positive(self, "success limit")
 
 
 PAPER_SUCCESS = SuccessLimits()
@@ -102,6 +123,9 @@ def succeeded(spec: TaskSpec, scene: SceneState, limits: SuccessLimits = PAPER_S
     first, *others = (scene.index(name) for name in spec.blocks)
     if spec.kind == REACH:
         return bool(scene.contacts[-1, first])
+    if spec.kind == STACK:
+        let_go = not scene.contacts[-1, first] and scene.gaps[first] > limits.released
+        return bool(let_go and is_on_top(scene, first, others[0], limits.on_top))
     distances = np.linalg.norm(scene.positions[others, :2] - scene.positions[first, :2], axis=-1)
     return bool(np.all(distances > limits.separated) if spec.kind == SEPARATE else np.all(distances < limits.together))
 
@@ -115,25 +139,40 @@ def steps_done(
     return done
 
 
-def _asked(spec: TaskSpec) -> list[tuple[str, Arguments, float, bool]]:
-    """Table 5: type, arguments, weight and wanted answer. Several blocks to avoid share that question's weight."""
+# One question of a task: names of the type, arguments, weight and wanted answer.
+_Asked = tuple[tuple[str, ...], Arguments, float, bool]
+
+
+def _asked(spec: TaskSpec) -> list[list[_Asked]]:
+    """Table 5: the questions of each subgoal.
+
+    Several blocks to avoid share that question's weight.
+    """
     first, *others = spec.blocks
+    pair = (first, *others[:1])
     if spec.kind == REACH:
-        return [("peg_touching_block", (first,), 0.8, True), ("peg_block_closer", (first,), 0.2, True)]
+        return [[(TOUCHED, (first,), 0.8, True), (NEARER, (first,), 0.2, True)]]
     if spec.kind == PUSH:
-        pair = (first, others[0])
-        return [("block_touching", pair, 0.8, True), ("block_block_closer", pair, 0.2, True)]
-    apart = [("block_touching", (avoid, first), 0.4 / len(others), False) for avoid in others]
-    return [("peg_touching_block", (first,), 0.6, True), *apart]
+        return [[(TOGETHER, pair, 0.8, True), (CLOSER_TOGETHER, pair, 0.2, True)]]
+    if spec.kind == STACK:
+        lift: list[_Asked] = [(GRASPED, (first,), 1.0, True)]
+        return [lift, [(ON_TOP, pair, 0.6, True), (GRASPED, (first,), 0.4, True)]]
+    apart: list[_Asked] = [(TOGETHER, (avoid, first), 0.4 / len(others), False) for avoid in others]
+    return [[(TOUCHED, (first,), 0.6, True), *apart]]
 
 
 def wanted_truths(
-    spec: TaskSpec, before: SceneState, after: SceneState, types: Sequence[QuestionType] = LANGTABLE_QUESTIONS
+    specs: Sequence[TaskSpec],
+    pursued: int,
+    before: SceneState,
+    after: SceneState,
+    types: Sequence[QuestionType] = LANGTABLE_QUESTIONS,
 ) -> list[tuple[str, bool | None]]:
-    """What really became of the answers that one step of a task wants, in the order of `subgoal`'s questions.
+    """What really became of the answers that one subgoal wants, in the order of its questions.
 
     Args:
-        spec: the step.
+        specs: the steps of the task.
+        pursued: number of the subgoal in the task that `build_task` makes of them.
         before: scene at the time of asking (no batch axes).
         after: scene that the questions are about.
         types: the question types of the environment.
@@ -142,19 +181,21 @@ def wanted_truths(
         per question its type's name, and whether the wanted answer is the right one; None where that is undefined.
     """
     found: list[tuple[str, bool | None]] = []
-    for name, arguments, _, desired in _asked(spec):
+    for names, arguments, _, desired in [asked for spec in specs for asked in _asked(spec)][pursued]:
+        name = find_type(names, types).name
         truth = question_truth(Question(name, arguments, ""), before, after, types)
         found.append((name, None if truth is None else truth == desired))
     return found
 
 
-def subgoal(
+def subgoals(
     spec: TaskSpec, types: Sequence[QuestionType] = LANGTABLE_QUESTIONS, phrasing: int = 0, *, held_out: bool = False
-) -> Subgoal:
-    """The questions of one step with the weights and wanted answers of Table 5.
+) -> tuple[Subgoal, ...]:
+    """The subgoals of one step with the questions, weights and wanted answers of Table 5.
 
-    The completion question is the touching one. A separation is complete when the block no longer touches the first one
-    to avoid (weaker than the paper's success of 0.1 m: no question of Table 14 asks for a distance apart).
+    The completion question is the one about touching, grasping or being on top. A separation is complete when the block
+    no longer touches the first one to avoid (weaker than the paper's success of 0.1 m: no question of Table 14 asks for
+    a distance apart).
 
     Args:
         spec: the step.
@@ -165,13 +206,31 @@ def subgoal(
     Raises:
         QuestionError: the environment lacks one of the question types.
     """
-    questions = []
-    for name, arguments, weight, desired in _asked(spec):
-        kind = find_type(name, types)
-        choices = kind.held_out if held_out else kind.phrasings
-        question = kind.ask(arguments, phrasing % len(choices), held_out=held_out)
-        questions.append(WeightedQuestion(question.text, desired != question.negated, weight))
-    return Subgoal(tuple(questions), completion=questions[1] if spec.kind == SEPARATE else questions[0])
+    found = []
+    for asked in _asked(spec):
+        questions = []
+        for names, arguments, weight, desired in asked:
+            kind = find_type(names, types)
+            choices = kind.held_out if held_out else kind.phrasings
+            question = kind.ask(arguments, phrasing % len(choices), held_out=held_out)
+            questions.append(WeightedQuestion(question.text, desired != question.negated, weight))
+        found.append(Subgoal(tuple(questions), completion=questions[1] if spec.kind == SEPARATE else questions[0]))
+    return tuple(found)
+
+
+def subgoal(
+    spec: TaskSpec, types: Sequence[QuestionType] = LANGTABLE_QUESTIONS, phrasing: int = 0, *, held_out: bool = False
+) -> Subgoal:
+    """The subgoal of a step that has but one; arguments as `subgoals`.
+
+    Raises:
+        GoalError: the step has several.
+        QuestionError: the environment lacks one of the question types.
+    """
+    found = subgoals(spec, types, phrasing, held_out=held_out)
+    if len(found) > 1:
+        raise GoalError(f"'{spec}' has {len(found)} subgoals")
+    return found[0]
 
 
 def build_task(
@@ -181,11 +240,11 @@ def build_task(
     *,
     held_out: bool = False,
 ) -> Task:
-    """A task of one step, or of several pursued in order; arguments as `subgoal`.
+    """A task of one step, or of several pursued in order; arguments as `subgoals`.
 
     Raises:
         GoalError: there are no steps.
     """
     steps = (specs,) if isinstance(specs, TaskSpec) else tuple(specs)
     name = ", then ".join(str(step) for step in steps)
-    return Task(name, tuple(subgoal(step, types, phrasing, held_out=held_out) for step in steps))
+    return Task(name, tuple(goal for step in steps for goal in subgoals(step, types, phrasing, held_out=held_out)))

@@ -163,16 +163,18 @@ def question_text(kind: QuestionType, instance: Arguments, phrasing: int = 0, *,
     return kind.ask(instance, phrasing, held_out=held_out).text
 
 
-def find_type(name: str, types: Iterable[QuestionType]) -> QuestionType:
-    """The question type of a name.
+def find_type(name: str | Sequence[str], types: Iterable[QuestionType]) -> QuestionType:
+    """The question type of a name, or the first one of several names that environments give it.
 
     Raises:
         QuestionError: there is none.
     """
+    names = (name,) if isinstance(name, str) else name
     known = {kind.name: kind for kind in types}
-    if name not in known:
-        raise QuestionError(f"no question type {name!r}; known: {', '.join(known)}")
-    return known[name]
+    found = next((known[each] for each in names if each in known), None)
+    if found is None:
+        raise QuestionError(f"no question type {' or '.join(map(repr, names))}; known: {', '.join(known)}")
+    return found
 
 
 def question_truth(
