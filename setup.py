@@ -49,7 +49,9 @@ setup(
         "imageio>=2.34",
         "imageio-ffmpeg>=0.5",
         "matplotlib>=3.8",
+        "mujoco>=3.2.3,!=3.9.0",
         "numpy>=1.26",
+        "ogbench>=1.2",
         "opencv-python-headless>=4.9",
         "pillow>=10.2",
         "psutil>=5.9",
@@ -88,6 +90,9 @@ setup(
             "monitor = swm_ros.monitor_node:main",
             "bridge = sim_bridges.bridge_node:main",
         ],
-        "semworld.environments": ["langtable = sim_bridges.langtable:LANGTABLE"],
+        "semworld.environments": [
+            "langtable = sim_bridges.langtable:LANGTABLE",
+            "ogbench = sim_bridges.ogbench:OGBENCH",
+        ],
     },
 )

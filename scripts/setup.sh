@@ -26,9 +26,12 @@ find_python() {
       "or name one: make setup PYTHON=/path/to/python3.12"
 }
 
-# Debian packages that this Python still lacks: the venv module, a compiler and the headers for swm_msgs.
+# Debian packages that this Python still lacks: the venv module, a compiler and the headers for swm_msgs; and, where
+# neither is there, a library with which MuJoCo draws without a screen (EGL; OSMesa, libosmesa6, would do as well).
 missing_debian_packages() {
   local python=$1 version
+  "$python" -c 'from ctypes.util import find_library as f; import sys; sys.exit(not (f("EGL") and f("OpenGL") or f("OSMesa")))' \
+    || printf 'libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0 '
   version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
   "$python" -c 'import ensurepip, venv' 2>/dev/null || printf '%s-venv ' "$version"
   "$python" -c 'import os, sysconfig as s; os.stat(os.path.join(s.get_path("include"), "Python.h"))' 2>/dev/null \

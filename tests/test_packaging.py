@@ -119,7 +119,7 @@ def test_entry_points_lead_to_code(wheel: zipfile.ZipFile) -> None:
     listing = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     parser.read_string(wheel.read(listing).decode())
     entries = dict(parser["console_scripts"]) | dict(parser["semworld.environments"])
-    assert {"semworld", "swm-sim", "planner", "guard", "bridge", "langtable"} <= set(entries)
+    assert {"semworld", "swm-sim", "planner", "guard", "bridge", "langtable", "ogbench"} <= set(entries)
     assert not [value for value in entries.values() if not defines(*value.split(":"))]
 
 
