@@ -70,14 +70,14 @@ def asked_of(file: EpisodeFile, entry: EnvironmentEntry, phrasing: int) -> tuple
         phrasing: which of the trained phrasings.
 
     Raises:
-        DataError: the behaviour had no task, or several.
+        DataError: the behaviour had no task, or one of several steps or subgoals.
     """
     metadata = file.metadata
     try:
         (step,) = parse_goal(metadata.description, metadata.objects)
+        return subgoal(step, entry.questions, phrasing).questions
     except (GoalError, ValueError) as error:
         raise DataError(f"{file.path}: {metadata.description!r} is no task of one step: {error}") from error
-    return subgoal(step, entry.questions, phrasing).questions
 
 
 def _compute(model: GroundedModel, entry: EnvironmentEntry, file: EpisodeFile) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 """Demonstrations: what was asked of an episode, features kept between runs, and the moments drawn from them."""
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from swm_core.policies.demonstrations import (
     load_demonstrations,
 )
 from swm_core.policies.features import Seen, observe
+from swm_core.tasks import OGBENCH_QUESTIONS
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -54,6 +56,9 @@ def test_the_task_follows_from_what_the_episode_says(folder: Path, entry: Enviro
     assert asked_of(file, entry, 1)[0].text == f"Is the robotic peg in contact with the {block}?"
     with pytest.raises(DataError, match="'wander' is no task"):
         asked_of(expert_episodes([folder], ["wander"])[0], entry, 0)
+    stacking = replace(file, metadata=replace(file.metadata, description="stack red moon on blue cube"))
+    with pytest.raises(DataError, match="2 subgoals"):
+        asked_of(stacking, replace(entry, questions=OGBENCH_QUESTIONS), 0)
     with pytest.raises(DataError, match="no episodes of dance; the data has chase, wander"):
         expert_episodes([folder], ["dance"])
 
