@@ -172,7 +172,7 @@ def read_episode(path: Path, images: bool = True) -> Episode:
     if table.column("action").slice(0, rows - 1).null_count:
         raise DataError(f"{path}: a state before the last has no action")
     try:
-        gripping = {}
+        gripping: dict[str, np.ndarray] = {}
         if fingers:
             gripping["fingers"] = _column(table, "fingers").reshape(rows, fingers, n, 3)
             gripping["gaps"] = _column(table, "gaps")
