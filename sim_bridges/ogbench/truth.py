@@ -45,6 +45,18 @@ class Truth:
         driver = int(model.joint(DRIVER).qposadr[0])
         self._at = _Places(cubes, fingers, model.site(PINCH).id, driver, poses)
 
+    def instant(self, data: mujoco.MjData) -> mujoco.MjData:
+        """A simulation's state with places and contacts of this instant; valid until the next call.
+
+        Args:
+            data: the simulation's own; not changed.
+        """
+        there = self._data
+        there.qpos[:], there.qvel[:] = data.qpos, data.qvel
+        there.mocap_pos[:], there.mocap_quat[:] = data.mocap_pos, data.mocap_quat
+        mujoco.mj_fwdPosition(self._model, there)
+        return there
+
     def scene(self, names: Sequence[str], data: mujoco.MjData) -> SceneState:
         """The scene state of a simulation.
 
@@ -52,10 +64,7 @@ class Truth:
             names: of the cubes, in the model's order.
             data: the simulation's state; not changed.
         """
-        there, at = self._data, self._at
-        there.qpos[:], there.qvel[:] = data.qpos, data.qvel
-        there.mocap_pos[:], there.mocap_quat[:] = data.mocap_pos, data.mocap_quat
-        mujoco.mj_fwdPosition(self._model, there)
+        there, at = self.instant(data), self._at
         contacts, fingers = self._contacts()
         return SceneState(
             tuple(names),

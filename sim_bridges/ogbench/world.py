@@ -142,7 +142,7 @@ class CubeWorld(CubeEnv):
         """
         if self._drawer is None:
             self._drawer = Renderer(self._model, self.rendering)
-        return self._drawer.draw(self._data)
+        return self._drawer.draw(self._truth.instant(self._data))
 
     def release(self) -> None:
         """Free what draws."""
