@@ -22,6 +22,10 @@ class GoalError(SwmError, ValueError):
     """A goal cannot become a task; the message says why and gives examples."""
 
 
+class WordingError(GoalError):
+    """A goal's wording is not understood, although what it names is there; another wording may be."""
+
+
 class DataError(SwmError):
     """A trajectory file is missing, truncated, inconsistent or of another schema."""
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Questions, what makes their answers true over a scene, tasks made of them, and goals in a person's words."""
 
-from swm_core.tasks.goal_text import parse_goal
+from swm_core.tasks.goal_text import GoalParser, parse_goal
 from swm_core.tasks.langtable_questions import LANGTABLE_LOCATE, LANGTABLE_QUESTIONS, langtable_questions
 from swm_core.tasks.library import (
     SuccessLimits,
@@ -37,6 +37,7 @@ __all__ = [
     "LANGTABLE_QUESTIONS",
     "OGBENCH_LOCATE",
     "OGBENCH_QUESTIONS",
+    "GoalParser",
     "GraspingThresholds",
     "LocateType",
     "OnTop",

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from swm_core.errors import GoalError
+from swm_core.errors import GoalError, WordingError
 from swm_core.tasks.library import PUSH, REACH, SEPARATE, STACK, TaskSpec
 from swm_core.tasks.words import BLOCK, COLOURS, SHAPES, Words, object_phrases, tokenize
 
 MAX_LENGTH = 500
 
-_ARTICLES = {"the", "a", "an"}
+ARTICLES = {"the", "a", "an"}
 _FILLER = {"please", "now", "first", "finally", "also", "just"}
 _LEAD = {"next", "can", "could", "you"}
+GoalParser = Callable[..., tuple[TaskSpec, ...]]  # arguments, result and errors of `parse_goal`
+
 _ARM = ("arm", "robot arm", "robotic arm", "robot", "peg", "robot peg", "robotic peg", "effector", "end effector",
         "tool", "gripper", "robotic gripper", "hand", "finger")  # fmt: skip
 _PUSH_VERBS = ("push", "move", "slide", "put", "bring", "shove", "drag", "place")
@@ -85,7 +87,7 @@ def examples(names: Sequence[str]) -> str:
     return ", ".join(found) or "none: there are no objects"
 
 
-class _Reader:
+class Reader:
     """Finds the objects of one table in words."""
 
     def __init__(self, names: Sequence[str], effector_words: Sequence[str]) -> None:
@@ -97,10 +99,21 @@ class _Reader:
         self.nouns = {*SHAPES, BLOCK, *(words[-1] for words in known if words)}
         self.longest = max((len(words) for words in (*self.phrases, *self.arm)), default=0)
 
-    def fail(self, reason: str) -> GoalError:
+    def fail(self, reason: str, kind: type[GoalError] = GoalError) -> GoalError:
         """The error to raise, with what is on the table and examples."""
         table = ", ".join(self.names) or "nothing"
-        return GoalError(f"{reason}. On the table: {table}. Examples: {examples(self.names)}")
+        return kind(f"{reason}. On the table: {table}. Examples: {examples(self.names)}")
+
+    def step(self, kind: str, blocks: Sequence[str]) -> TaskSpec:
+        """A step about blocks in the order in which they are named.
+
+        Raises:
+            GoalError: a block is named twice.
+        """
+        try:
+            return TaskSpec(kind, tuple(blocks))
+        except GoalError as error:
+            raise self.fail(str(error)) from error
 
     def pattern(self, words: list[str]) -> tuple[str, list[str]]:
         """The clause with `#` for objects and `@` for the arm, and the objects' names in order."""
@@ -151,7 +164,12 @@ class _Reader:
         return 0, ""
 
 
-def _check_text(text: object, reader: _Reader) -> str:
+def check_text(text: object, reader: Reader) -> str:
+    """A goal's text without space around it.
+
+    Raises:
+        GoalError: no text, too long, or with control characters.
+    """
     if not isinstance(text, str):
         raise reader.fail(f"a goal is text, got {type(text).__name__}")
     if len(text) > MAX_LENGTH:
@@ -165,11 +183,15 @@ def _check_text(text: object, reader: _Reader) -> str:
     return text
 
 
-def _clauses(text: str) -> list[list[str]]:
-    """Words of each clause without articles and filler; "and" (or a comma) before a verb begins a new clause."""
+def read_clauses(text: object, reader: Reader) -> list[list[str]]:
+    """Words of each clause without filler, articles kept; "and" (or a comma) before a verb begins a new clause.
+
+    Raises:
+        GoalError: no text, too long, with control characters, or empty.
+    """
     found: list[list[str]] = []
-    for part in _CLAUSES.split(text):
-        words = [w for w in tokenize(part.replace(",", " and ")) if w not in _ARTICLES and w not in _FILLER]
+    for part in _CLAUSES.split(check_text(text, reader)):
+        words = [w for w in tokenize(part.replace(",", " and ")) if w not in _FILLER]
         clauses: list[list[str]] = [[]]
         for word, after in zip(words, [*words[1:], ""], strict=False):
             if word != "and":
@@ -180,7 +202,10 @@ def _clauses(text: str) -> list[list[str]]:
                 clauses[-1].append(word)
         found += clauses
     stripped = [_without_lead(clause) for clause in found]
-    return [clause for clause in stripped if clause]
+    kept = [clause for clause in stripped if set(clause) - ARTICLES]
+    if not kept:
+        raise reader.fail("the goal is empty")
+    return kept
 
 
 def _without_lead(words: list[str]) -> list[str]:
@@ -190,22 +215,27 @@ def _without_lead(words: list[str]) -> list[str]:
     return words
 
 
-def _step(words: list[str], reader: _Reader) -> TaskSpec:
+def grammar_step(clause: list[str], reader: Reader) -> TaskSpec:
+    """The step that a clause asks for, by the grammar.
+
+    Raises:
+        WordingError: the grammar has no such clause.
+        GoalError: it names an object that is not there or not one, or takes a block twice.
+    """
+    words = [word for word in clause if word not in ARTICLES]
     pattern, blocks = reader.pattern(words)
     for kind, grammar in _GRAMMAR:
         if grammar.fullmatch(pattern):
-            try:
-                return TaskSpec(kind, tuple(blocks))
-            except GoalError as error:
-                raise reader.fail(str(error)) from error
+            return reader.step(kind, blocks)
     said = f"'{' '.join(words)}' is not understood"
     unknown = [f"'{word}'" for word in pattern.split() if word not in _GRAMMAR_WORDS and word not in "#@"]
-    if not pattern.startswith(("#", "@")) and words[0] not in _VERBS:
-        raise reader.fail(f"{said}: '{words[0]}' is no verb that is known ({', '.join(sorted(_VERBS))})")
-    if unknown:
-        raise reader.fail(f"{said}: {', '.join(unknown)} is neither an object that is there nor a known word")
     counted = f"{len(blocks) or 'no'} object{'' if len(blocks) == 1 else 's'}"
-    raise reader.fail(f"{said}: its words are known, but not in this order with {counted}")
+    reason = f"its words are known, but not in this order with {counted}"
+    if not pattern.startswith(("#", "@")) and words[0] not in _VERBS:
+        reason = f"'{words[0]}' is no verb that is known ({', '.join(sorted(_VERBS))})"
+    elif unknown:
+        reason = f"{', '.join(unknown)} is neither an object that is there nor a known word"
+    raise reader.fail(f"{said}: {reason}", WordingError)
 
 
 def parse_goal(text: str, names: Sequence[str], effector_words: Sequence[str] = ()) -> tuple[TaskSpec, ...]:
@@ -225,8 +255,5 @@ def parse_goal(text: str, names: Sequence[str], effector_words: Sequence[str] = 
     Raises:
         GoalError: the text cannot be understood; says why, what is on the table, and examples.
     """
-    reader = _Reader(names, effector_words)
-    clauses = _clauses(_check_text(text, reader))
-    if not clauses:
-        raise reader.fail("the goal is empty")
-    return tuple(_step(words, reader) for words in clauses)
+    reader = Reader(names, effector_words)
+    return tuple(grammar_step(words, reader) for words in read_clauses(text, reader))
