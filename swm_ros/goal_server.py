@@ -20,7 +20,7 @@ from std_srvs.srv import Trigger
 
 from swm_core.environment import EnvironmentEntry
 from swm_core.planning.plan import Plan
-from swm_core.tasks import Task
+from swm_core.tasks import GoalParser, Task, parse_goal
 from swm_msgs.action import ExecuteTask
 from swm_msgs.msg import Goal as GoalMessage
 from swm_msgs.msg import GoalStatus, ResultCode
@@ -53,7 +53,7 @@ class GoalServer:
 
     def __init__(
         self, node: ManagedNode[Any], entry: EnvironmentEntry, names: Sequence[str], on_begin: Callable[[Goal], None],
-        on_end: Callable[[Goal], None],
+        on_end: Callable[[Goal], None], parse: GoalParser = parse_goal,
     ) -> None:  # fmt: skip
         """Create topics, action and service on a node.
 
@@ -63,10 +63,11 @@ class GoalServer:
             names: objects that goals may name; can be replaced later (`names`).
             on_begin: called with each accepted goal.
             on_end: called with each goal that has reached a final state.
+            parse: reads goals in words.
         """
         self.node, self.entry, self.names = node, entry, tuple(names)
         self.goal: Goal | None = None
-        self._on_begin, self._on_end = on_begin, on_end
+        self._on_begin, self._on_end, self._parse = on_begin, on_end, parse
         self._epoch = time.time_ns() // 1_000_000  # a restarted planner's goals must be newer than those before
         self._handles: dict[str, ServerGoalHandle] = {}
         self._status = node.advertise(GoalStatus, qos.GOAL_STATUS, qos.STATUS)
@@ -90,7 +91,7 @@ class GoalServer:
 
     def on_text(self, message: String) -> None:
         """A goal in words."""
-        self._offer(lambda: task_from_text(message.data, self.names, self.entry), str(uuid.uuid4()))
+        self._offer(lambda: task_from_text(message.data, self.names, self.entry, self._parse), str(uuid.uuid4()))
 
     def on_typed(self, message: GoalMessage) -> None:
         """A goal as a typed task."""
@@ -201,7 +202,7 @@ class GoalServer:
             if request.task.subgoals:
                 task = task_from_typed(request.task, self.names, self.entry.spec)
             else:
-                task = task_from_text(request.goal_text, self.names, self.entry)
+                task = task_from_text(request.goal_text, self.names, self.entry, self._parse)
             self._accept(task, goal_id, request.timeout)
         except GoalRefusedError as error:
             self._refuse(error, goal_id)

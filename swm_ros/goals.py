@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from swm_core.environment import EnvironmentEntry, EnvironmentSpec
 from swm_core.errors import GoalError, QuestionError
-from swm_core.tasks import Task, build_task, mentions, parse_goal
+from swm_core.tasks import GoalParser, Task, build_task, mentions, parse_goal
 from swm_core.tasks.goal_text import examples
 from swm_msgs import msg
 from swm_msgs.msg import GoalStatus, ResultCode
@@ -64,26 +64,32 @@ class Goal:
         return self.state in TERMINAL
 
 
-def task_from_text(text: str, names: Sequence[str], entry: EnvironmentEntry) -> Task:
+def task_from_text(text: str, names: Sequence[str], entry: EnvironmentEntry, parse: GoalParser = parse_goal) -> Task:
     """The task that a person's words ask for, in the environment's own questions.
+
+    Args:
+        text: what was said.
+        names: the objects that are there.
+        entry: environment, for its words and questions.
+        parse: reads the words; the grammar, or one that knows paraphrases as well.
 
     Raises:
         GoalRefusedError: the words are not understood, name an object that is not among `names`, or ask for what the
             environment has no question about.
     """
     try:
-        return build_task(parse_goal(text, names, (entry.spec.effector_word,)), entry.questions)
+        return build_task(parse(text, names, (entry.spec.effector_word,)), entry.questions)
     except GoalError as error:
-        raise GoalRefusedError(_text_code(text, names, entry.spec), str(error), names) from error
+        raise GoalRefusedError(_text_code(text, names, entry.spec, parse), str(error), names) from error
     except QuestionError as error:
         raise GoalRefusedError(ResultCode.GOAL_UNPARSED, f"cannot be asked here: {error}", names) from error
 
 
-def _text_code(text: str, names: Sequence[str], spec: EnvironmentSpec) -> int:
+def _text_code(text: str, names: Sequence[str], spec: EnvironmentSpec, parse: GoalParser) -> int:
     """A text that would be understood if the environment's other objects were there names a missing one."""
     for others in spec.object_sets.values():
         try:
-            parse_goal(text, tuple(dict.fromkeys((*names, *others))), (spec.effector_word,))
+            parse(text, tuple(dict.fromkeys((*names, *others))), (spec.effector_word,))
         except GoalError:
             continue
         return ResultCode.OBJECT_UNKNOWN

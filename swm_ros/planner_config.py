@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from swm_core.errors import ConfigError
 from swm_core.models.shipped import shipped_policy
 from swm_core.planning.controller import Controller, PlannerConfig
 from swm_core.planning.settings import with_policy
+from swm_core.errors import ConfigError, ModelError
+from swm_core.planning.controller import Controller, PlannerConfig
+from swm_core.tasks import GoalParser, parse_goal
+from swm_core.tasks.paraphrase import load_paraphrases
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class PlannerNodeConfig:
         mode: "realtime" (10 Hz, planning overlaps execution) or "lockstep" (one command for each frame).
         seed: seed of the planner's random numbers.
         goal: goal text pursued as soon as the node is active; empty to wait for one.
+        paraphrases: understand other wordings of goals than the grammar's, by a text embedding that is loaded at
+            configuration; without it, the grammar alone.
         objects: names that goals may speak of; empty for the environment's default set.
         objects_from_scene: take the names from /swm/scene_state instead, which only a simulator publishes.
         observation_timeout: time without a frame after which motion is held, s.
@@ -39,6 +46,7 @@ class PlannerNodeConfig:
     mode: str = "realtime"
     seed: int = field(default=0, metadata={"range": (0, 2**31 - 1)})
     goal: str = ""
+    paraphrases: bool = False
     objects: tuple[str, ...] = ()
     objects_from_scene: bool = False
     observation_timeout: float = field(default=0.25, metadata={"range": (0.01, 10.0)})
@@ -66,3 +74,18 @@ def load_controller(config: PlannerNodeConfig) -> Controller:
     controller = Controller.load(config.environment, path, planner, config.seed, policy)
     controller.warm_up()
     return controller
+
+
+def load_goal_parser(config: PlannerNodeConfig, warn: Callable[[str], object]) -> GoalParser:
+    """What reads goals in words: with paraphrases where that is wanted and possible, else the grammar alone.
+
+    Args:
+        config: the node's settings.
+        warn: told why paraphrases cannot be had.
+    """
+    if config.paraphrases:
+        try:
+            return load_paraphrases()
+        except ModelError as error:
+            warn(f"goals are understood by the grammar alone: {error}")
+    return parse_goal

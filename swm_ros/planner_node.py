@@ -36,7 +36,7 @@ from swm_ros.goals import Goal
 from swm_ros.images import Reader
 from swm_ros.lifecycle import ManagedNode, run
 from swm_ros.plan_messages import plan_message, plan_stats
-from swm_ros.planner_config import PlannerNodeConfig, load_controller
+from swm_ros.planner_config import PlannerNodeConfig, load_controller, load_goal_parser
 from swm_ros.planning_worker import Frame, Planned, PlanningWorker
 from swm_ros.schedule import SAFE_ACTION, ActivePlan, CommandSchedule, Step, Window
 
@@ -75,7 +75,8 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.worker = PlanningWorker(self._make_controller(config), ready.trigger)
         self.schedule = CommandSchedule(self.spec.control_period, self.spec.action_dim, config.latency)
         names = config.objects or next(iter(self.spec.object_sets.values()))
-        self.goals = GoalServer(self, entry, names, self.begin, self.finish_goal)
+        parse = load_goal_parser(config, self.get_logger().warning)
+        self.goals = GoalServer(self, entry, names, self.begin, self.finish_goal, parse)
         self.commands = self.advertise(Command, qos.COMMAND_RAW, qos.COMMAND)
         self.plans = self.advertise(PlanMessage, qos.PLAN, qos.RECORD)
         self.stats = self.advertise(PlanStats, qos.PLAN_STATS, qos.RECORD)

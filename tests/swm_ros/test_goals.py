@@ -6,9 +6,13 @@ from dataclasses import replace
 import pytest
 
 from swm_core.environment import load_environment
+from swm_core.errors import GoalError, ModelError
+from swm_core.tasks import parse_goal, reach
 from swm_msgs import msg
 from swm_msgs.msg import ResultCode
+from swm_ros import planner_config
 from swm_ros.goals import GoalRefusedError, task_from_text, task_from_typed
+from swm_ros.planner_config import PlannerNodeConfig
 
 ENTRY = load_environment("langtable")
 SPEC = ENTRY.spec
@@ -42,6 +46,33 @@ def test_the_questions_are_the_environments_own():
     other = replace(ENTRY, questions=tuple(replace(k, phrasings=k.phrasings[1:]) for k in ENTRY.questions))
     first = task_from_text("reach the red moon", NAMES, ENTRY).subgoals[0].questions[0].text
     assert task_from_text("reach the red moon", NAMES, other).subgoals[0].questions[0].text != first
+
+
+def test_another_parser_can_be_given():
+    def parse(text, names, words):
+        if "moon" not in names[0]:
+            raise GoalError("no")
+        assert (text, words) == ("scoot over to the red moon", (SPEC.effector_word,))
+        return (reach("red moon"),)
+
+    assert task_from_text("scoot over to the red moon", NAMES, ENTRY, parse).name == "reach red moon"
+    with pytest.raises(GoalRefusedError) as caught:
+        task_from_text("scoot over to the red moon", ("blue cube",), ENTRY, parse)
+    assert caught.value.code == ResultCode.GOAL_UNPARSED
+
+
+def test_without_the_text_embedding_the_node_has_the_grammar(monkeypatch):
+    def missing():
+        raise ModelError("not installed")
+
+    told = []
+    monkeypatch.setattr(planner_config, "load_paraphrases", missing)
+    assert planner_config.load_goal_parser(PlannerNodeConfig(), told.append) is parse_goal
+    assert not told
+    assert planner_config.load_goal_parser(PlannerNodeConfig(paraphrases=True), told.append) is parse_goal
+    assert told == ["goals are understood by the grammar alone: not installed"]
+    monkeypatch.setattr(planner_config, "load_paraphrases", lambda: "a parser")
+    assert planner_config.load_goal_parser(PlannerNodeConfig(paraphrases=True), told.append) == "a parser"
 
 
 def test_a_goal_that_the_environment_has_no_question_about_is_refused():
