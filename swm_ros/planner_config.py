@@ -7,12 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from swm_core.errors import ConfigError
+from swm_core.errors import ConfigError, ModelError
 from swm_core.models.shipped import shipped_policy
 from swm_core.planning.controller import Controller, PlannerConfig
 from swm_core.planning.settings import with_policy
-from swm_core.errors import ConfigError, ModelError
-from swm_core.planning.controller import Controller, PlannerConfig
 from swm_core.tasks import GoalParser, parse_goal
 from swm_core.tasks.paraphrase import load_paraphrases
 

@@ -70,11 +70,12 @@ def paper_command(
     folder = None if planner in WITHOUT_MODEL else model or shipped_model("langtable")
     policy = policy if config.needs_policy else None
     hashes = weights_hash(folder) if folder else None, weights_hash(policy) if policy else None
-    asked = phrasing, held_out, not unweighted
     options, table, header = RunOptions(folder, workers, progress=True, policy=policy), [], [""]
     for row in choose_rows(rows):
         objects = choose_objects(spec, row.objects)
-        evaluation = TaskEvaluation("langtable", objects, row.task, row.steps, config, *hashes, *asked)
+        evaluation = TaskEvaluation(
+            "langtable", objects, row.task, row.steps, config, *hashes, phrasing, held_out, not unweighted
+        )
         seeds = range(first_seed, first_seed + (count or row.seeds))
         path = out / f"{row.name}_{label}.json"
         result = task_result(

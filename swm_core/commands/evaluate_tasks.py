@@ -113,8 +113,8 @@ def tasks_command(
     weights = weights_hash(folder) if folder else None
     policy = policy if config.needs_policy else None
     drawn = weights_hash(policy) if policy else None
-    asked = phrasing, held_out, not unweighted
-    evaluation = TaskEvaluation(environment, names, task, steps or spec.episode_steps, config, weights, drawn, *asked)
+    most, asked = steps or spec.episode_steps, (phrasing, held_out, not unweighted)
+    evaluation = TaskEvaluation(environment, names, task, most, config, weights, drawn, *asked)
     log = json_file.with_suffix(".jsonl") if json_file else None
     options = RunOptions(folder, workers, cluster, log, videos, video_episodes, progress=True, policy=policy)
     records = evaluate_task(evaluation, parse_range(seeds), options)
