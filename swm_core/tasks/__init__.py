@@ -29,7 +29,7 @@ from swm_core.tasks.questions import (
     vocabulary,
 )
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
-from swm_core.tasks.thresholds import GraspingThresholds, OnTop, Thresholds
+from swm_core.tasks.thresholds import GraspingThresholds, StackingLimits, Thresholds
 from swm_core.tasks.words import mentions, tokenize
 
 __all__ = [
@@ -40,10 +40,10 @@ __all__ = [
     "GoalParser",
     "GraspingThresholds",
     "LocateType",
-    "OnTop",
     "Phrasing",
     "Question",
     "QuestionType",
+    "StackingLimits",
     "Subgoal",
     "SuccessLimits",
     "TablePlaces",

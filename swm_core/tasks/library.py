@@ -18,7 +18,7 @@ from swm_core.tasks.langtable_questions import LANGTABLE_QUESTIONS
 from swm_core.tasks.questions import Arguments, Question, QuestionType, find_type, question_truth
 from swm_core.tasks.relations import is_on_top
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
-from swm_core.tasks.thresholds import ON_TOP_LIMITS, OnTop, check_positive
+from swm_core.tasks.thresholds import ON_TOP_LIMITS, StackingLimits, check_positive
 
 REACH, SEPARATE, PUSH, STACK = "reach", "separate", "push", "stack"
 _BLOCKS = {REACH: (1, 1), SEPARATE: (2, math.inf), PUSH: (2, 2), STACK: (2, 2)}
@@ -99,7 +99,7 @@ class SuccessLimits:
 
     separated: float = 0.1
     together: float = 0.075
-    on_top: OnTop = ON_TOP_LIMITS
+    on_top: StackingLimits = ON_TOP_LIMITS
     released: float = 0.005
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm_core.scene import SceneState
-from swm_core.tasks.thresholds import OnTop
+from swm_core.tasks.thresholds import StackingLimits
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -108,14 +108,16 @@ def objects_contact(before: SceneState, after: SceneState) -> Truth:
     return _truth(touches, _length(_pair_vectors(after, ordered=False, axes=3)), before)
 
 
-def is_on_top(scene: SceneState, upper: int | NDArray[np.intp], lower: int | NDArray[np.intp], limits: OnTop) -> Bools:
-    """(..., P) whether objects are on top of others, see `OnTop`; without the last axis for single indices."""
+def is_on_top(
+    scene: SceneState, upper: int | NDArray[np.intp], lower: int | NDArray[np.intp], limits: StackingLimits
+) -> Bools:
+    """(..., P) whether objects are on top of others, see `StackingLimits`; without the last axis for single indices."""
     above = scene.positions[..., upper, :] - scene.positions[..., lower, :]
     flat = np.abs(above[..., 2] - limits.height) < limits.tolerance
     return scene.contacts[..., upper, lower] & flat & (_length(above[..., :2]) < limits.offset)
 
 
-def objects_on_top(before: SceneState, after: SceneState, *, limits: OnTop) -> Truth:
+def objects_on_top(before: SceneState, after: SceneState, *, limits: StackingLimits) -> Truth:
     """Whether the first object is on top of the second. Instances: ordered pairs."""
     upper, lower = pair_indices(len(after.names), ordered=True)
     return _truth(is_on_top(after, upper, lower, limits), _length(_pair_vectors(after, ordered=True, axes=3)), before)

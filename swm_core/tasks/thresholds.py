@@ -77,7 +77,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
-class OnTop:
+class StackingLimits:
     """When one of two touching objects of the same height counts as on top of the other.
 
     Attributes:
@@ -100,7 +100,7 @@ class OnTop:
         check_positive(self, "threshold")
 
 
-ON_TOP_LIMITS = OnTop()
+ON_TOP_LIMITS = StackingLimits()
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class GraspingThresholds:
     """
 
     opposing: float = math.radians(45.0)
-    on_top: OnTop = ON_TOP_LIMITS
+    on_top: StackingLimits = ON_TOP_LIMITS
     closer: float = 0.01
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from swm_core.tasks import (
     OGBENCH_LOCATE,
     OGBENCH_QUESTIONS,
     GraspingThresholds,
-    OnTop,
+    StackingLimits,
     find_type,
     mentions,
     ogbench_questions,
@@ -273,7 +273,7 @@ def test_locate_answers_in_three_dimensions() -> None:
 
 
 def test_thresholds_are_settings() -> None:
-    loose = ogbench_questions(GraspingThresholds(on_top=OnTop(offset=0.04)), ("hand",))
+    loose = ogbench_questions(GraspingThresholds(on_top=StackingLimits(offset=0.04)), ("hand",))
     x, y, z = STANDING[B]
     there = scene({R: (x + 0.035, y, z + 0.04)}, touching=((R, B),))
     on_top = find_type("block_on_top", loose)
@@ -282,4 +282,4 @@ def test_thresholds_are_settings() -> None:
     with pytest.raises(ConfigError, match="opposing"):
         GraspingThresholds(opposing=0.0)
     with pytest.raises(ConfigError, match="tolerance"):
-        OnTop(tolerance=math.inf)
+        StackingLimits(tolerance=math.inf)
