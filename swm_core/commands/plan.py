@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from swm_core.cli import json_option, write_json
+from swm_core.commands.method import settings_options
 from swm_core.commands.table import text_table
 from swm_core.data.collection import choose_objects
 from swm_core.environment import load_environment
@@ -21,12 +22,7 @@ from swm_core.environment import load_environment
 @click.option("--env", "environment", default="langtable", help="Environment of the shipped model.")
 @click.option("--objects", help="Object set or 'a,b,...' in view; the environment's first set when not given.")
 @click.option("--planner", type=click.Choice(["gradient", "mppi", "policy"]), default="gradient")
-@click.option("--preset", type=click.Choice(["default", "paper"]), default="default", help="Settings to start from.")
-@click.option("--set", "settings", multiple=True, help="planner.NAME=VALUE (repeatable).")
-@click.option("--model", type=click.Path(file_okay=False, path_type=Path), help="Model folder; else the shipped one.")
-@click.option(
-    "--policy", type=click.Path(file_okay=False, path_type=Path), help="Base policy: proposes, or acts alone."
-)
+@settings_options
 @click.option("--seed", type=int, default=0, help="Of what is drawn.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw paths and values as PNG here.")
 @json_option
