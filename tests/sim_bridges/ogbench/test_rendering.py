@@ -36,7 +36,10 @@ def choosing() -> Iterator[None]:
 
 
 def test_cubes_are_seen_where_the_camera_projects_them(seeing: OgbenchEnv) -> None:
-    """Of each cube the pixels change when it is taken away; their middle is near its centre's projection."""
+    """Of each cube the pixels change when it is taken away; their middle is near its centre's projection.
+
+    Not nearer than a third of its width: its dark sides change little.
+    """
     observation, info = seeing.reset(seed=2)
     image, scene = observation["image"], info["scene"]
     assert image.shape == (CAMERA.height, CAMERA.width, 3)
@@ -52,7 +55,7 @@ def test_cubes_are_seen_where_the_camera_projects_them(seeing: OgbenchEnv) -> No
         near = np.hypot(columns + 0.5 - middle[0], rows + 0.5 - middle[1]) < 20
         assert near.sum() > 40
         np.testing.assert_allclose(
-            [np.median(columns[near]) + 0.5, np.median(rows[near]) + 0.5], middle, atol=3.0, err_msg=CUBES[index]
+            [np.median(columns[near]) + 0.5, np.median(rows[near]) + 0.5], middle, atol=6.0, err_msg=CUBES[index]
         )
 
 
@@ -61,6 +64,8 @@ def test_the_camera_is_the_models(seeing: OgbenchEnv) -> None:
     np.testing.assert_allclose(data.cam_xpos[camera], CAMERA.position, atol=1e-6)
     right, up, back = data.cam_xmat[camera].reshape(3, 3).T
     np.testing.assert_allclose([right, -up, -back], CAMERA.rotation, atol=1e-6)
+    half = np.radians(seeing.world.model.cam_fovy[camera]) / 2
+    np.testing.assert_allclose(CAMERA.height / 2 / CAMERA.focal, np.tan(half))
 
 
 def test_frames_are_fast_enough(seeing: OgbenchEnv) -> None:
