@@ -126,9 +126,11 @@ def test_zero_keeps_a_grip(env: OgbenchEnv) -> None:
     while grasped < 5:
         env.step(expert.act(env.scene()))
         grasped += bool(env.scene().positions[0, 2] > 0.05)
+    squeeze = env.world.data.actuator("ur5e/robotiq/fingers_actuator").ctrl.copy()
     for _ in range(20):
         env.step(HOLD)
     scene = env.scene()
+    np.testing.assert_array_equal(env.world.data.actuator("ur5e/robotiq/fingers_actuator").ctrl, squeeze)
     assert scene.positions[0, 2] > 0.04
     assert (scene.fingers[0, 0] @ scene.fingers[1, 0]) < -0.9
 
