@@ -121,7 +121,7 @@ def test_features_are_the_models_own(tabletop_model: Path, data: Trajectories) -
         assert points == pytest.approx(prefix.now[0, [1, 0]].numpy(), abs=1e-4)
         assert np.abs(points).max() < 2.0 / LENGTH_UNIT
         pixels = torch.from_numpy(image).permute(2, 0, 1)[None] / 255.0
-        found = model.network.look(pixels)[1][0]
+        found = model.network.look(pixels)[2][0, : -len(model.network.names)]
         assert tokens[row, : found.shape[1]] == pytest.approx(found.mean(0).numpy(), abs=1e-3)
     assert not np.allclose(tokens[0], tokens[1], atol=1e-4)
 

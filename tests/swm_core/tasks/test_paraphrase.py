@@ -52,9 +52,13 @@ def test_understood_examples_are_what_the_grammar_reads(kind, text):
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_refused_examples_are_none_of_the_grammars(text):
-    with pytest.raises(GoalError):
-        parse_goal(fill(text, [f"the {name}" for name in NAMES]), NAMES)
+def test_refused_examples_are_no_task_that_paraphrases_can_mean(text):
+    """The grammar may read them as another task: what sounds like stacking is no push."""
+    try:
+        steps = parse_goal(fill(text, [f"the {name}" for name in NAMES]), NAMES)
+    except GoalError:
+        return
+    assert not {step.kind for step in steps} & set(UNDERSTOOD)
 
 
 def test_the_nearest_sentence_decides_with_the_objects_in_their_order():
