@@ -120,11 +120,12 @@ class Search:
             scored: its value.
             margin: how much better.
         """
-        if not self.value > float(scored.values[0]) + margin:
+        if not self.value > float(scored.values[0].nan_to_num(-np.inf)) + margin:
             self._take(actions, scored, 0)
 
     def _take(self, actions: Tensor, scored: Scored, index: int) -> None:
         """One of the candidates is the best now."""
-        self.value, self.actions = float(scored.values[index].detach()), actions[index].detach().clone()
+        self.value = float(scored.values[index].detach().nan_to_num(-np.inf))  # NaN would never be beaten
+        self.actions = actions[index].detach().clone()
         self.path = None if scored.path is None else scored.path[index].detach()
         self.foreseen = None if scored.foreseen is None else scored.foreseen[index].detach()
