@@ -72,6 +72,25 @@ class SceneState:
         """The scenes at an index, slice or mask of the leading batch axes."""
         return SceneState(self.names, *(np.asarray(getattr(self, name))[at] for name in STATE))
 
+    def only(self, names: tuple[str, ...]) -> SceneState:
+        """The scene with these objects, in this order; the others are left out.
+
+        Raises:
+            SceneError: one of them is not there.
+        """
+        n, at = len(self.names), [self.index(name) for name in names]
+        with_effector = np.array([*at, n])
+        return SceneState(
+            names,
+            self.positions[..., at, :],
+            self.yaws[..., at],
+            self.effector,
+            self.contacts[..., with_effector[:, None], with_effector],
+            self.gripper,
+            self.fingers[..., at, :],
+            self.gaps[..., at],
+        )
+
     def index(self, name: str) -> int:
         """Place of an object in the arrays.
 

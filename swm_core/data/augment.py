@@ -7,17 +7,22 @@ follow by themselves; the lighting changes touch pixels only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
 import numpy as np
+from PIL import ImageColor
 
 from swm_core.camera import Camera
 from swm_core.environment import EnvironmentSpec
 from swm_core.errors import ConfigError
 from swm_core.scene import SceneState
 
+HUE_GAP = 18.0  # degrees that an unnamed hue keeps from every named one
+HUE_REACH = 35.0  # degrees from a named hue at which pixels are still of that colour
+SATURATION = 0.33  # of the greyest pixels that are of a colour
 MIRRORED_ACTIONS = ("dy", "dyaw", "droll")  # what changes sign when world y does
 
 
@@ -32,6 +37,8 @@ class Augmentation:
         contrast: largest relative change of the distance from mid-grey.
         gain: largest relative change of each channel by itself.
         noise: standard deviation of pixel noise, in 0..1 of the full range.
+        recolour: probability, of each colour, of showing its things in a hue that no word names; no question names
+            them then, but what else they are ("cube") is still to be seen.
     """
 
     mirror: float = 0.0
@@ -40,6 +47,7 @@ class Augmentation:
     contrast: float = 0.0
     gain: float = 0.0
     noise: float = 0.0
+    recolour: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -47,7 +55,7 @@ class Augmentation:
         Raises:
             ConfigError: a value is negative or above 1 (the shift: not a whole number of at least 0).
         """
-        for name in ("mirror", "brightness", "contrast", "gain", "noise"):
+        for name in ("mirror", "brightness", "contrast", "gain", "noise", "recolour"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"augmentation {name} is {getattr(self, name)}; it must be within 0 and 1")
         if self.shift_px < 0 or self.shift_px != int(self.shift_px):
@@ -133,3 +141,52 @@ def relight(image: np.ndarray, change: Augmentation, random: np.random.Generator
         start = int(random.integers(image.size))
         image = cv2.add(image, bank[start : start + image.size].reshape(image.shape), dtype=cv2.CV_8U)
     return image
+
+
+@lru_cache
+def colour_hues(words: tuple[str, ...]) -> dict[str, float]:
+    """Hue in degrees of those words that name a colour in CSS; grey ones are left out."""
+    hues = {}
+    for word in words:
+        try:
+            red, green, blue = ImageColor.getrgb(word)[:3]
+        except ValueError:
+            continue
+        hue, saturation, _ = cv2.cvtColor(np.array([[[red, green, blue]]], np.float32) / 255.0, cv2.COLOR_RGB2HSV)[0, 0]
+        if saturation > SATURATION:
+            hues[word] = float(hue)
+    return hues
+
+
+def hue_distance(a: np.ndarray, b: np.ndarray | float) -> np.ndarray:
+    """Degrees between hues, 0..180."""
+    return np.abs((a - b + 180.0) % 360.0 - 180.0)
+
+
+def recolour(
+    image: np.ndarray, colours: Sequence[str], hues: dict[str, float], random: np.random.Generator
+) -> np.ndarray:
+    """Show what is of some colours in hues that are none of the named ones.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        colours: words of `hues`.
+        hues: degrees, of all named colours.
+        random: source of the new hues.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    named = np.array(list(hues.values()), np.float32)
+    free = np.arange(0.0, 360.0)
+    free = free[hue_distance(free[:, None], named).min(1) >= HUE_GAP]
+    hsv = cv2.cvtColor(image.astype(np.float32) / 255.0, cv2.COLOR_RGB2HSV)
+    distances = hue_distance(hsv[..., :1], named)
+    nearest = np.where((hsv[..., 1] > SATURATION) & (distances.min(-1) < HUE_REACH), distances.argmin(-1), -1)
+    turns = np.zeros(len(named) + 1, np.float32)  # the last: what is of no colour
+    for colour in colours:
+        turns[list(hues).index(colour)] = random.choice(free) - hues[colour]
+    turn = turns[nearest]
+    hsv[..., 0] = (hsv[..., 0] + turn) % 360.0
+    changed = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255.0 + 0.5
+    return np.where(turn[..., None] != 0.0, changed.astype(np.uint8), image)

@@ -12,8 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from swm_core.camera import Camera
+from swm_core.data.batches import Sample
 from swm_core.data.frames import decode_png
-from swm_core.data.saqa import Sample
 from swm_core.data.schema import Episode
 
 PATH_COLOUR, TARGET_COLOUR = "#ff8800", "#ffffff"

@@ -18,11 +18,13 @@ from swm_core.camera import Camera
 from swm_core.data import augment
 from swm_core.data.augment import Augmentation
 from swm_core.data.balance import Balance, measure_balance
+from swm_core.data.batches import Sample
 from swm_core.data.questioning import AskedQuestion, QuestionCatalogue, ask_place, ask_type
 from swm_core.data.trajectories import Trajectories, Trajectory
 from swm_core.errors import ConfigError, DataError
 from swm_core.scene import SceneState
 from swm_core.tasks.relations import Truth
+from swm_core.tasks.words import name_words, tokenize
 
 HORIZON = 20  # longest horizon (paper A.3.2)
 HORIZONS = 4  # horizons per state (paper A.3.2)
@@ -70,50 +72,6 @@ class SaqaSettings:
             raise ConfigError(f"questions and weights must be at least 1, type weights at least 0: {self}")
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One state with K questions; lengths are m, world frame, unless noted.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB.
-        actions: (20, A) float32, zero after the episode's end.
-        available: number of actions given.
-        horizons: (4,) int64, increasing.
-        ids: (K, L) int64 word numbers, 0 for padding.
-        answers: (K, 4) int8: 0 no, 1 yes, -1 none.
-        types: (K,) int64, places in the catalogue's `type_names`.
-        weights: (K, 4) float32 loss weights; 0 where there is no answer.
-        mentions: (K, 2) int64 word positions of the things named, -1 for none.
-        mentioned: (K, 2) int64 objects named, N for the effector, -1 for none.
-        targets: (K, 2, 21, 3) float32 positions of the named things at horizons 0..20, NaN where unknown.
-        pixels: (K, 2, 2) float32 (u, v) of the named things at present, px, NaN for none.
-        scene_pixels: (S + 1, 2) float32 (u, v) at present of the catalogue's S names, then of the effector, px; NaN
-            for what is not there.
-        effector: (21, 3) float32 positions of the effector at horizons 0..20, NaN beyond the episode.
-        texts: the K questions.
-        names: the N objects' names.
-        source: episode number and t.
-    """
-
-    image: np.ndarray
-    actions: np.ndarray
-    available: int
-    horizons: np.ndarray
-    ids: np.ndarray
-    answers: np.ndarray
-    types: np.ndarray
-    weights: np.ndarray
-    mentions: np.ndarray
-    mentioned: np.ndarray
-    targets: np.ndarray
-    pixels: np.ndarray
-    scene_pixels: np.ndarray
-    effector: np.ndarray
-    texts: tuple[str, ...]
-    names: tuple[str, ...]
-    source: tuple[int, int]
-
-
 def interest(trajectory: Trajectory, settings: SaqaSettings) -> np.ndarray:
     """(T + 1,) float64 weight with which a state is drawn: higher where something is about to happen."""
     scenes, length = trajectory.scenes, len(trajectory) + 1
@@ -121,6 +79,11 @@ def interest(trajectory: Trajectory, settings: SaqaSettings) -> np.ndarray:
     moves = np.linalg.norm(scenes.positions[later] - scenes.positions, axis=-1).max(-1, initial=0.0) > MOVED
     gaps = np.linalg.norm(scenes.positions[..., :2] - scenes.effector[:, None, :2], axis=-1).min(-1, initial=np.inf)
     return np.where(moves, settings.motion_weight, 1.0) * np.where(gaps < NEAR, settings.near_weight, 1.0)
+
+
+def without(names: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
+    """The names that have none of the words."""
+    return tuple(name for name in names if not set(words) & set(tokenize(name)))
 
 
 def draw_horizons(available: int, now_share: float, random: np.random.Generator) -> np.ndarray:
@@ -159,10 +122,14 @@ class SaqaDataset(Dataset[Sample]):
         unknown = set(settings.type_weights) - set(catalogue.type_names)
         if unknown:
             raise ConfigError(f"type weights of unknown question types: {', '.join(sorted(unknown))}")
-        strange = {name for episode in data.episodes for name in episode.scenes.names} - set(catalogue.names)
+        shown = {name for episode in data.episodes for name in episode.scenes.names}
+        strange = shown - set(catalogue.names)
         if strange:
             raise DataError(f"objects that the environment does not name: {', '.join(sorted(strange))}")
         self.data, self.catalogue, self.settings, self.seed, self.samples = data, catalogue, settings, seed, samples
+        self._never_shown = np.array([name not in shown for name in catalogue.names])
+        self._name_words = name_words(catalogue.names, catalogue.words)
+        self._hues = augment.colour_hues(tuple(sorted({w for name in catalogue.names for w in tokenize(name)})))
         self.states = data.states(least=HORIZONS - 1)
         if not len(self.states):
             raise DataError(f"no state has a frame and at least {HORIZONS - 1} actions after it")
@@ -238,13 +205,37 @@ class SaqaDataset(Dataset[Sample]):
         if change.mirror and random.random() < change.mirror:
             scenes, image = augment.mirror_scenes(scenes), augment.mirror_image(image)
             actions = augment.mirror_actions(actions, self.data.spec.action_names)
+        seen, hidden = scenes[0], self._draw_colours(scenes.names, random)
+        if hidden:
+            image = augment.recolour(image, hidden, self._hues, random)
+            scenes = scenes.only(without(scenes.names, hidden))
         asked = [question for question, _ in self.draw_questions(scenes, horizons, random)]
         if change.shift_px:
             right, down = (int(s) for s in random.integers(-change.shift_px, change.shift_px + 1, 2))
             image, camera = augment.shift_image(image, camera, right, down)
         if change.brightness or change.contrast or change.gain or change.noise:
             image = augment.relight(image, change, random)
-        return self._sample(image, camera, scenes, actions, horizons, asked, (number, t))
+        shown = self._things(seen, camera, hidden)
+        return self._sample(image, camera, scenes, actions, horizons, asked, shown, (number, t))
+
+    def _draw_colours(self, names: Sequence[str], random: np.random.Generator) -> list[str]:
+        """The colours to be shown in unnamed hues; none where too little would be left to ask about."""
+        share = self.settings.augmentation.recolour
+        if not share:
+            return []
+        colours = sorted(self._hues.keys() & {word for name in names for word in tokenize(name)})
+        hidden = [colour for colour in colours if random.random() < share]
+        return hidden if len(without(names, hidden)) >= MENTIONS else []
+
+    def _things(self, scene: SceneState, camera: Camera, hidden: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """`thing_pixels` and `thing_words` of a sample, without the words for the hidden colours."""
+        rows = [*(self.catalogue.names.index(name) for name in scene.names), -1]
+        pixels = np.full((len(self._name_words), 2), np.nan, np.float32)
+        pixels[: len(rows)] = camera.project(np.concatenate([scene.positions, scene.effector[None]]))
+        words = np.zeros_like(self._name_words)
+        words[: len(rows)] = self._name_words[rows]
+        words[np.isin(words, [self.catalogue.words.index(colour) + 1 for colour in hidden])] = 0
+        return pixels, words
 
     def _sample(
         self,
@@ -254,6 +245,7 @@ class SaqaDataset(Dataset[Sample]):
         actions: np.ndarray,
         horizons: np.ndarray,
         asked: Sequence[AskedQuestion],
+        things: tuple[np.ndarray, np.ndarray],
         source: tuple[int, int],
     ) -> Sample:
         """Arrays of fixed size from what was drawn."""
@@ -268,6 +260,7 @@ class SaqaDataset(Dataset[Sample]):
         targets, pixels = path.transpose(1, 0, 2)[mentioned], seen[mentioned]
         targets[mentioned < 0], pixels[mentioned < 0] = np.nan, np.nan
         scene_pixels = np.full((len(self.catalogue.names) + 1, 2), np.nan, np.float32)
+        scene_pixels[:-1][self._never_shown] = np.inf
         scene_pixels[[*(self.catalogue.names.index(name) for name in names), -1]] = seen
         answers, types = np.stack([q.answers for q in asked]), np.array([q.type for q in asked])
         return Sample(
@@ -284,6 +277,8 @@ class SaqaDataset(Dataset[Sample]):
             targets=targets,
             pixels=pixels,
             scene_pixels=scene_pixels,
+            thing_pixels=things[0],
+            thing_words=things[1],
             effector=path[:, -1],
             texts=tuple(q.text for q in asked),
             names=names,

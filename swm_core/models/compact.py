@@ -19,7 +19,7 @@ from swm_core.models.compact_config import CompactConfig
 from swm_core.models.grounding import LENGTH_UNIT, WAVES, Cells, Found, Grounding, single
 from swm_core.models.transformer import Piece, Transformer
 from swm_core.models.vision import TOKEN_STRIDE, VisionEncoder, grid_shape
-from swm_core.tasks.words import tokenize
+from swm_core.tasks.words import name_words
 
 LAYOUTS = ("causal_readout", "prefix_lm")
 MENTIONS = 3  # what a question's words may point at: the effector, then up to two objects
@@ -36,13 +36,6 @@ def position_differences() -> Tensor:
     nothing = torch.zeros(MENTIONS, MENTIONS)
     blocks = torch.cat([torch.cat([same, gap, nothing], 1), torch.cat([-same, nothing, gap], 1)])
     return torch.kron(blocks, torch.eye(3))
-
-
-def name_words(config: CompactConfig) -> Tensor:
-    """(N + 1, 2) int64 numbers of the last two words of each name, 0 for none; last the effector's own token."""
-    ids = {word: i + 1 for i, word in enumerate(config.vocabulary)}
-    rows = [[0, 0, *(ids.get(word, 0) for word in tokenize(name))][-2:] for name in config.names]
-    return torch.tensor([*rows, [0, len(config.vocabulary) + 1]])
 
 
 @dataclass(frozen=True)
@@ -102,7 +95,8 @@ class CompactWorldModel(nn.Module):
         self.differences: Tensor
         self.register_buffer("differences", position_differences(), persistent=False)
         self.names: Tensor
-        self.register_buffer("names", name_words(config), persistent=False)
+        names = torch.from_numpy(name_words(config.names, config.vocabulary))
+        self.register_buffer("names", names, persistent=False)
         self.action_scale: Tensor
         self.steer: Tensor
         self.register_buffer("action_scale", torch.tensor(config.action_scale), persistent=False)
@@ -146,7 +140,7 @@ class CompactWorldModel(nn.Module):
         """
         fine, coarse = self.vision(images)
         cells = self.grounding.cells(fine)
-        words = self.words(self.names) * (self.names > 0).unsqueeze(-1)
+        words = self.words(self.names)
         scene = self.grounding.match(cells, self.grounding.query(words)[None, :, -1])
         things = scene.values + words.sum(1)
         seen = nn.functional.pad(scene.present, (coarse.shape[1], 0), value=True)
@@ -170,7 +164,7 @@ class CompactWorldModel(nn.Module):
         mentioned = mentions >= 0
         at = mentions.clamp(min=0)
         rows = torch.arange(questions, device=ids.device).unsqueeze(1)
-        asked = query[rows, at].view(seen.keys.shape[0], -1, query.shape[-1])  # (B, K * MENTIONS, key width)
+        asked = query[rows, at].view(seen.keys.shape[0], -1, *query.shape[-2:])  # (B, K * MENTIONS, 2, key width)
         found = self.grounding.match(seen, asked)
         there = found.values.view(questions, MENTIONS, -1) * mentioned.unsqueeze(-1)
         tokens = words + self.word_place[:length]

@@ -12,7 +12,7 @@ from swm_core.models.folders import CONFIG, WEIGHTS, Kind, load_weights, weights
 
 __all__ = ["CONFIG", "FORMAT", "WEIGHTS", "load_model", "read_config", "save_model", "weights_hash"]
 
-FORMAT = "swm-compact/3"
+FORMAT = "swm-compact/4"
 _KIND = Kind("compact model", FORMAT, CompactConfig)
 
 

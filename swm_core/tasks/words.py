@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+import numpy as np
+
 COLOURS = ("red", "blue", "yellow", "green", "purple")
 SHAPES = ("moon", "cube", "star", "pentagon")
 BLOCK = "block"  # stands for any shape: "the red block"
@@ -37,6 +39,17 @@ def object_phrases(names: Sequence[str]) -> dict[Words, tuple[int, ...]]:
         for phrase in ((words[0], BLOCK), (words[-1],)) if len(words) > 1 else ():
             short[phrase] = (*short.get(phrase, ()), i)
     return {**short, **full}
+
+
+def name_words(names: Sequence[str], vocabulary: Sequence[str]) -> np.ndarray:
+    """(N + 1, 2) int64 numbers (1.., 0 for unknown) of each name's last two words, or its one word twice.
+
+    The last row is the effector, whose own number follows the vocabulary's.
+    """
+    ids = {word: i + 1 for i, word in enumerate(vocabulary)}
+    words = [tokenize(name) for name in names]
+    rows = [[ids.get(pair[0], 0), ids.get(pair[-1], 0)] for pair in (w[-2:] for w in words)]
+    return np.array([*rows, [len(vocabulary) + 1] * 2])
 
 
 @lru_cache(maxsize=1024)

@@ -48,7 +48,8 @@ class TrainingConfig:
         clip: largest gradient norm.
         answer_weight: of the yes/no loss.
         position_weight: of the position loss.
-        grounding_weight: of the word-to-cell loss.
+        grounding_weight: of the loss of names: which cell, or none.
+        word_weight: of the loss of their words: which cells.
         validate_every: steps between validations and checkpoints.
         workers: loader processes.
         precision: "auto" (bfloat16 where it is faster here), "bf16" or "no".
@@ -73,7 +74,8 @@ class TrainingConfig:
     clip: float = 1.0
     answer_weight: float = 1.0
     position_weight: float = 1.0
-    grounding_weight: float = 0.3
+    grounding_weight: float = 1.0
+    word_weight: float = 0.5
     validate_every: int = 500
     workers: int = 1
     precision: str = "auto"

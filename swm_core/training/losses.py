@@ -14,7 +14,7 @@ from torch.nn import functional
 from swm_core.camera import Camera
 from swm_core.models.compact import Readout
 from swm_core.models.grounding import Found
-from swm_core.models.vision import FINE_STRIDE, cell_index
+from swm_core.models.vision import FINE_STRIDE, cell_index, grid_shape
 
 POSITION_SCALE = 0.02  # m; an error of this size counts as 1
 MOVED = 0.01  # m; farther than this from its present place, a thing's position counts more
@@ -82,11 +82,43 @@ def grounding_loss(scene: Found, batch: dict[str, Tensor], camera: Camera) -> tu
 
     Args:
         scene: what was found of all S names, and of the effector.
-        batch: "scene_pixels" (B, S + 1, 2), px, NaN for what is not there.
+        batch: "scene_pixels" (B, S + 1, 2), px, NaN for what is not there, infinite for what nothing is said about.
         camera: the camera of the frames.
     """
-    target = cell_index(camera, FINE_STRIDE, batch["scene_pixels"]).flatten()
+    pixels = batch["scene_pixels"]
+    target = cell_index(camera, FINE_STRIDE, pixels).flatten()
     logits = scene.logits.float().flatten(0, 1)
-    weights = torch.where(target < 0, ABSENT_WEIGHT, 1.0)
+    weights = torch.where(target < 0, ABSENT_WEIGHT, 1.0) * ~pixels.isinf().any(-1).flatten()
     target = torch.where(target < 0, logits.shape[1] - 1, target)
     return ((functional.cross_entropy(logits, target, reduction="none") * weights).sum(), weights.sum())
+
+
+def word_loss(scene: Found, names: Tensor, batch: dict[str, Tensor], camera: Camera) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of each cell's showing what each word of the names stands for.
+
+    A thing is larger than a cell: the cells around its own are left out. What kind of thing it is ("cube") is taught
+    only of things whose colour no word names: where colours have names, one that is seen with some kinds only would
+    be taken for evidence against the others.
+
+    Args:
+        scene: what was found of all S names, and of the effector.
+        names: (S + 1, 2) numbers of their words.
+        batch: "thing_pixels" (B, M, 2), px, NaN for none, and "thing_words" (B, M, 2), numbers of the things' words.
+        camera: the camera of the frames.
+    """
+    cells = cell_index(camera, FINE_STRIDE, batch["thing_pixels"])  # (B, M)
+    fits = (batch["thing_words"][:, None] == names[:, None]) & (cells >= 0)[:, None, :, None]  # (B, S + 1, M, 2)
+    frame, name, thing, word = fits.nonzero(as_tuple=True)
+    shown = torch.zeros_like(scene.words)
+    shown[frame, name, word, cells[frame, thing]] = 1.0
+    grid = shown.view(-1, 1, *grid_shape(camera, FINE_STRIDE))
+    around = functional.max_pool2d(grid, 3, 1, 1).view_as(shown)
+    loss = functional.binary_cross_entropy_with_logits(scene.words, shown, reduction="none")
+    counted = around == shown
+    first, last = batch["thing_words"].unbind(-1)  # (B, M)
+    frame, thing = ((first > 0) & (first != last) & (cells >= 0)).nonzero(as_tuple=True)
+    named = torch.zeros_like(shown[:, 0, 0])  # (B, cells)
+    named[frame, cells[frame, thing]] = 1.0
+    around = functional.max_pool2d(named.view(-1, 1, *grid.shape[2:]), 3, 1, 1).view_as(named)
+    counted[:, :, 1] &= (around == 0)[:, None]
+    return (loss * counted).sum(), loss.new_tensor(float(shown.shape[0] * shown.shape[1] * shown.shape[2]))

@@ -28,9 +28,11 @@ from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
 from swm_core.training.config import ModelSettings, TrainingConfig
 from swm_core.training.curves import append_row, draw_curves
 from swm_core.training.events import EventFile
-from swm_core.training.losses import answer_loss, grounding_loss, position_loss
+from swm_core.training.losses import answer_loss, grounding_loss, position_loss, word_loss
 from swm_core.training.measures import to_inputs, validate
 from swm_core.training.rates import warm_cosine
+
+LOSSES = ("answer", "position", "grounding", "word")
 
 
 def compact_config(spec: EnvironmentSpec, catalogue: QuestionCatalogue, sizes: ModelSettings) -> CompactConfig:
@@ -134,7 +136,7 @@ class Trainer:
         while step < config.steps:
             for group in optimiser.param_groups:
                 group["lr"] = self.rate(step)
-            losses = torch.zeros(3, device=accelerator.device)
+            losses = torch.zeros(len(LOSSES), device=accelerator.device)
             for _ in range(config.accumulate):
                 with accelerator.accumulate(model):
                     losses += self.learn(model, optimiser, next(batches)) / config.accumulate
@@ -142,7 +144,7 @@ class Trainer:
             bar.update()
             if step % 20 == 0:
                 answered = (step - first) * per_step * config.saqa.questions * 4 / (time.monotonic() - started)
-                row = dict(zip(("answer", "position", "grounding"), losses.tolist(), strict=True))
+                row = dict(zip(LOSSES, losses.tolist(), strict=True))
                 shown = {k: f"{v:.3f}" for k, v in row.items()} | {"answers/s": f"{answered:.0f}"}
                 bar.set_postfix(shown, refresh=False)
                 self.log("training.csv", {"step": step, **row, "rate": self.rate(step), "answers_per_s": answered})
@@ -159,19 +161,21 @@ class Trainer:
         """One batch forward and back, and a step when the accumulation is full.
 
         Returns:
-            (3,) answer, position and grounding loss.
+            (4,) the losses, in the order of `LOSSES`.
         """
         with self.accelerator.autocast():
             readout, scene = model(*to_inputs(batch))
+        camera = self.training.spec.camera
         losses = (
             answer_loss(readout, batch),
             position_loss(readout, batch),
-            grounding_loss(scene, batch, self.training.spec.camera),
+            grounding_loss(scene, batch, camera),
+            word_loss(scene, self.model.names, batch, camera),
         )
         # divided by the mean weight of all processes, whose gradients are averaged: two are one with twice the batch
         weights = self.accelerator.reduce(torch.stack([weight.float() for _, weight in losses]), "mean")
         parts = torch.stack([total for total, _ in losses]) / weights.clamp(min=1e-6)
-        shares = (self.config.answer_weight, self.config.position_weight, self.config.grounding_weight)
+        shares = [getattr(self.config, f"{name}_weight") for name in LOSSES]
         self.accelerator.backward((parts * parts.new_tensor(shares)).sum())
         if self.accelerator.sync_gradients:
             self.accelerator.clip_grad_norm_(model.parameters(), self.config.clip)

@@ -39,3 +39,19 @@ def test_batches_keep_what_the_fingers_feel() -> None:
 def test_wrong_shapes_are_refused(change: dict, reason: str) -> None:
     with pytest.raises(SceneError, match=reason):
         replace(SCENE, **change)
+
+
+def test_some_of_the_objects_in_another_order() -> None:
+    three = SceneState(
+        ("a", "b", "c"),
+        np.arange(9.0).reshape(3, 3),
+        np.arange(3.0),
+        np.zeros(3),
+        np.arange(16).reshape(4, 4) % 3 == 0,
+        np.array(0.0),
+    )
+    two = three.only(("c", "a"))
+    np.testing.assert_array_equal(two.positions, three.positions[[2, 0]])
+    np.testing.assert_array_equal(two.contacts, three.contacts[np.ix_([2, 0, 3], [2, 0, 3])])
+    with pytest.raises(SceneError, match="no object 'd'"):
+        three.only(("d",))

@@ -149,3 +149,46 @@ def test_ranges_are_checked() -> None:
         Augmentation(mirror=1.5)
     with pytest.raises(ConfigError, match="shift_px"):
         Augmentation(shift_px=-1)
+
+
+def test_recolouring_changes_what_is_of_the_colour_and_nothing_else() -> None:
+    env = tabletop.Tabletop()
+    env.reset(seed=4, options={"objects": tabletop.SPEC.object_sets["FOUR"]})
+    image, hues = env.render(), augment.colour_hues(("red", "green", "blue", "yellow", "moon", "grey"))
+    assert set(hues) == {"red", "green", "blue", "yellow"}
+    for seed in range(20):
+        changed = augment.recolour(image, ["red"], hues, np.random.default_rng(seed))
+        red = (image == tabletop.COLOURS["red"]).all(-1)
+        np.testing.assert_array_equal((changed != image).any(-1), red)
+        new = augment.colour_hues(("#" + changed[red][0].tobytes().hex(),))
+        distances = augment.hue_distance(np.array(list(hues.values())), next(iter(new.values())))
+        assert distances.min() > augment.HUE_GAP - 2.0
+
+
+def test_what_is_recoloured_is_seen_and_not_named(data: Trajectories, catalogue: QuestionCatalogue) -> None:
+    """Its shape is still taught; no question names it, and its name is nowhere."""
+    dataset = SaqaDataset(data, catalogue, SaqaSettings(augmentation=Augmentation(recolour=0.4)))
+    hidden_somewhere = 0
+    for i in range(20):
+        sample = dataset[i]
+        full = data.episodes[sample.source[0]].scenes.names
+        hidden = [name for name in full if name not in sample.names]
+        assert not {name.split()[0] for name in hidden} & {name.split()[0] for name in sample.names}
+        assert len(sample.names) >= 2
+        assert not any(name in text for name in hidden for text in sample.texts)
+        for name in hidden:
+            assert np.isnan(sample.scene_pixels[catalogue.names.index(name)]).all()
+        shapes = sorted(catalogue.words[word - 1] for word in sample.thing_words[: len(full), 1])
+        assert shapes == sorted(name.split()[1] for name in full)
+        assert (sample.thing_words[: len(full), 0] == 0).sum() == len(hidden)
+        hidden_somewhere += len(hidden)
+    assert hidden_somewhere >= 20
+
+
+def test_names_that_the_data_never_show_are_not_told(data: Trajectories, catalogue: QuestionCatalogue) -> None:
+    shown = {name for episode in data.episodes for name in episode.scenes.names}
+    more = QuestionCatalogue(
+        catalogue.types, catalogue.locate, catalogue.effector_words, (*catalogue.names, "red star"), catalogue.words
+    )
+    assert "red star" not in shown
+    assert np.isinf(SaqaDataset(data, more)[0].scene_pixels[-2]).all()

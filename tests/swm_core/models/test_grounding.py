@@ -6,43 +6,47 @@ from dataclasses import replace
 import pytest
 import torch
 
-from swm_core.models.compact import CompactWorldModel, name_words
+from swm_core.models.compact import CompactWorldModel
 from swm_core.models.grounded import GroundedModel
 from swm_core.models.grounding import Cells, Grounding
 from swm_core.models.vision import FINE_STRIDE, cell_index
-from swm_core.training.losses import ABSENT_WEIGHT, grounding_loss
+from swm_core.tasks.words import name_words
+from swm_core.training.losses import ABSENT_WEIGHT, grounding_loss, word_loss
 
 ONE = ["Is the red moon touching the blue cube?"]
 
 
-def cells_with(grounding: Grounding, query: torch.Tensor, where: int, strength: float) -> Cells:
-    """A map whose cell `where` is what the query looks for."""
+def cells_with(grounding: Grounding, shown: dict[int, torch.Tensor]) -> Cells:
+    """A map whose cells have these keys, the others the opposite of their sum."""
     count = grounding.cell_points.shape[0]
-    keys = torch.zeros(1, count, query.shape[-1])
-    keys[0, where] = strength * query / query.norm()
+    keys = -sum(shown.values()).expand(1, count, -1).clone()
+    for cell, key in shown.items():
+        keys[0, cell] = key
     return Cells(keys, torch.zeros(1, count, grounding.value.out_features), grounding.cell_points[None])
 
 
-def test_a_thing_is_found_where_its_words_match_and_only_if_they_do(network: CompactWorldModel) -> None:
+def test_a_thing_is_found_where_both_its_words_match_and_only_there(network: CompactWorldModel) -> None:
+    """However much a cell is what one word names, it has to be what the other names, too."""
     grounding = network.grounding
-    query = torch.randn(grounding.ask.out_features, generator=torch.Generator().manual_seed(0))
-    there = grounding.match(cells_with(grounding, query, 7, 2000.0), query[None, None])
+    colour, shape = 80.0 * torch.eye(grounding.ask.out_features)[:2]
+    seen = cells_with(grounding, {3: 9.0 * colour - shape, 7: colour + shape, 9: 9.0 * shape - colour})
+    there = grounding.match(seen, torch.stack([colour, shape])[None, None])
     assert bool(there.present)
     torch.testing.assert_close(there.places[0, 0], grounding.cell_points[7])
-    nowhere = grounding.match(cells_with(grounding, -query, 7, 2000.0), query[None, None])
-    assert float(nowhere.logits[..., :-1].softmax(-1)[0, 0, 7]) < 1e-6
+    nowhere = cells_with(grounding, {3: 9.0 * colour - shape, 9: 9.0 * shape - colour})
+    assert not bool(grounding.match(nowhere, torch.stack([colour, shape])[None, None]).present)
 
 
 def test_names_are_made_of_their_words(network: CompactWorldModel) -> None:
     vocabulary = network.config.vocabulary
-    words = [["", *vocabulary, "effector"][i] for i in name_words(network.config).flatten()]
-    assert words == ["red", "moon", "blue", "cube", "green", "star", "yellow", "pentagon", "", "effector"]
+    words = [["", *vocabulary, "effector"][i] for i in name_words(network.config.names, vocabulary).flatten()]
+    assert words == ["red", "moon", "blue", "cube", "green", "star", "yellow", "pentagon", "effector", "effector"]
 
 
-def test_a_query_is_the_sum_of_what_its_two_words_look_for(network: CompactWorldModel) -> None:
+def test_a_word_looks_for_itself_beside_the_word_before_it(network: CompactWorldModel) -> None:
     words = torch.randn(3, 2, network.config.width, generator=torch.Generator().manual_seed(1))
     colour, shape = words[:, 0], words[:, 1]
-    expected = network.grounding.ask(shape) + network.grounding.ask_before(colour)
+    expected = torch.stack([network.grounding.ask_before(colour), network.grounding.ask(shape)], 1)
     torch.testing.assert_close(network.grounding.query(words)[:, 1], expected)
 
 
@@ -73,3 +77,32 @@ def test_the_loss_wants_each_thing_in_its_cell_or_nowhere(network: CompactWorldM
     assert float(weight) == pytest.approx(2 + ABSENT_WEIGHT * (names - 2))
     wrong = right.roll(1, -1)
     assert float(grounding_loss(replace(scene, logits=wrong), {"scene_pixels": pixels}, camera)[0]) > 50.0
+
+
+def test_nothing_is_said_about_names_that_the_data_never_show(network: CompactWorldModel) -> None:
+    camera, names = network.config.camera, len(network.config.names) + 1
+    scene = network.look(torch.zeros(1, 3, camera.height, camera.width))[1]
+    pixels = torch.full((1, names, 2), torch.inf)
+    total, weight = grounding_loss(scene, {"scene_pixels": pixels}, camera)
+    assert float(total) == float(weight) == 0.0
+
+
+def test_the_loss_of_words_wants_what_they_name_whatever_else_it_is(network: CompactWorldModel) -> None:
+    """A moon in a colour without a word is a moon; neighbours of its cell are left alone."""
+    camera, names = network.config.camera, network.names
+    scene = network.look(torch.zeros(1, 3, camera.height, camera.width))[1]
+    pixels = torch.full((1, len(names), 2), torch.nan)
+    pixels[0, 0] = torch.tensor([20.0, 12.0])
+    words = torch.zeros(1, len(names), 2, dtype=torch.int64)
+    words[0, 0, 1] = names[0, 1]  # the moon
+    cell = int(cell_index(camera, FINE_STRIDE, pixels)[0, 0])
+    right = torch.full_like(scene.words, -50.0)
+    right[0, 0, 1, cell] = 50.0
+    batch = {"thing_pixels": pixels, "thing_words": words}
+    assert float(word_loss(replace(scene, words=right), names, batch, camera)[0]) == pytest.approx(0.0, abs=1e-6)
+    near, far = right.clone(), right.clone()
+    near[0, 0, 1, cell + 1] = far[0, 0, 1, cell + 2] = 50.0
+    assert float(word_loss(replace(scene, words=near), names, batch, camera)[0]) == pytest.approx(0.0, abs=1e-6)
+    assert float(word_loss(replace(scene, words=far), names, batch, camera)[0]) == pytest.approx(50.0)
+    missed = torch.full_like(right, -50.0)
+    assert float(word_loss(replace(scene, words=missed), names, batch, camera)[0]) == pytest.approx(50.0)

@@ -85,8 +85,8 @@ def test_values_that_are_not_finite_are_refused(folder: Path) -> None:
         ("{", "not valid JSON"),
         ("[]", "format None"),
         ('{"format": "swm-compact/99"}', "swm-compact/99"),
-        ('{"format": "swm-compact/3", "model": {"width": 3}}', "does not describe"),
-        ('{"format": "swm-compact/3"}', "does not describe"),
+        ('{"format": "swm-compact/4", "model": {"width": 3}}', "does not describe"),
+        ('{"format": "swm-compact/4"}', "does not describe"),
     ],
 )
 def test_configurations_that_cannot_be_used_are_refused(folder: Path, text: str, said: str) -> None:
