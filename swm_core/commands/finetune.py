@@ -21,11 +21,14 @@ from swm_core.commands.train import parse_overrides
 def finetune_command(config: Path, settings: tuple[str, ...], json_file: Path | None) -> None:
     """Fine-tune a PaliGemma; run again to go on from the last checkpoint.
 
-    The same command under `accelerate launch` trains on several processes or GPUs.
+    The same command under `accelerate launch` trains on several processes or GPUs;
+    configs/accelerate/ has its settings for DDP and FSDP.
     """
     from swm_core.training.finetune import Finetuner
     from swm_core.training.finetune_config import load_finetune_config
 
     loaded = load_finetune_config(config, parse_overrides(settings))
-    measures = Finetuner(loaded).run()
-    write_json(json_file, {"config": asdict(loaded), "measures": measures})
+    finetuner = Finetuner(loaded)
+    measures = finetuner.run()
+    if finetuner.accelerator.is_main_process:
+        write_json(json_file, {"config": asdict(loaded), "measures": measures})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import save_file
+from torch import Tensor
 from transformers import AutoProcessor, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from swm_core.errors import ConfigError, ModelError
@@ -88,21 +90,31 @@ def read_checkpoint(folder: Path) -> tuple[Any, Any]:
     return vlm, processor
 
 
-def save_paligemma(folder: Path, model: PaliGemmaWorldModel, notes: dict[str, Any] | None = None) -> None:
+def save_paligemma(
+    folder: Path,
+    model: PaliGemmaWorldModel,
+    notes: dict[str, Any] | None = None,
+    parameters: Mapping[str, Tensor] | None = None,
+) -> None:
     """Write a world model; the configuration is written last, so that a folder with one is complete.
 
     Args:
         folder: made if missing.
         model: the model.
         notes: JSON-ready facts kept beside the configuration.
+        parameters: whole, by name, where the model's own are shards: all, or those that its checkpoint lacks.
     """
+    parameters = dict(model.named_parameters()) if parameters is None else parameters
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
     if model.base is None:
-        model.vlm.save_pretrained(folder / CHECKPOINT)
+        prefix = "vlm."
+        state = {name.removeprefix(prefix): v.detach() for name, v in parameters.items() if name.startswith(prefix)}
+        model.vlm.save_pretrained(folder / CHECKPOINT, state_dict=state)
         model.processor.save_pretrained(folder / CHECKPOINT)
-    state = {"project.weight": model.project.weight, **lora_parameters(model)}
+    names = ("project.weight", *lora_parameters(model))
     partial = folder / f".{WEIGHTS}"
-    save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, partial)
+    save_file({name: parameters[name].detach().cpu().contiguous() for name in names}, partial)
     partial.replace(folder / WEIGHTS)
     source, revision = model.base or (None, None)
     data = {

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from swm_core.data.questioning import QuestionCatalogue
@@ -28,7 +27,8 @@ from swm_core.models.paligemma_files import save_paligemma
 from swm_core.models.paligemma_settings import PaliGemmaSettings
 from swm_core.training.curves import append_row
 from swm_core.training.finetune_config import FinetuneConfig
-from swm_core.training.finetune_state import load_state, save_state
+from swm_core.training.finetune_processes import start, whole
+from swm_core.training.finetune_state import load_state, moments, save_state
 from swm_core.training.measures import AnswerCounts
 
 INPUTS = ("pixels", "ids", "seen", "actions", "horizons")
@@ -45,12 +45,12 @@ def answer_token_loss(logits: Tensor, answers: Tensor, weights: Tensor, yes: int
         no: token of no.
 
     Returns:
-        scalar, mean over weights; answers that are -1 count nothing.
+        scalar, the weighted sum; answers that are -1 count nothing.
     """
     known = answers >= 0
     wanted = torch.where(answers[known] == 1, yes, no)
     loss = functional.cross_entropy(logits[known].float(), wanted, reduction="none")
-    return (loss * weights[known]).sum() / weights[known].sum().clamp(min=1e-6)
+    return (loss * weights[known]).sum()
 
 
 def prepare(model: PaliGemmaWorldModel, config: FinetuneConfig) -> dict[str, Tensor]:
@@ -75,6 +75,11 @@ def prepare(model: PaliGemmaWorldModel, config: FinetuneConfig) -> dict[str, Ten
         model.base = None  # from now on the checkpoint is part of the model
     if config.gradient_checkpointing:
         model.vlm.gradient_checkpointing_enable({"use_reentrant": False})
+    return trained_parameters(model)
+
+
+def trained_parameters(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters that are trained, by name."""
     return {name: value for name, value in model.named_parameters() if value.requires_grad}
 
 
@@ -119,10 +124,8 @@ class Finetuner:
     """
 
     def __init__(self, config: FinetuneConfig) -> None:
-        self.config = config
-        self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=config.precision)
-        self.accumulate = config.accumulation(self.accelerator.num_processes)
-        self.accelerator.gradient_accumulation_steps = self.accumulate
+        self.config, self.accelerator = config, start(config)
+        self.accumulate = self.accelerator.gradient_accumulation_steps
         torch.manual_seed(config.seed)
         entry = load_environment(config.environment)
         self.training, self.validation = load_split(config.data, config.validation_every, entry.spec)
@@ -136,15 +139,26 @@ class Finetuner:
         """Learning rate at a step: linear decay to 0 (paper A.1)."""
         return self.config.rate * (1.0 - step / self.config.steps)
 
-    def loader(self, dataset: SaqaDataset, first: int) -> DataLoader:
-        """Batches from sample `first` on; each process takes every n-th."""
-        return DataLoader(
-            Subset(dataset, range(first, len(dataset))),
-            batch_size=self.config.states,
-            collate_fn=self.collate,
-            num_workers=self.config.workers,
-            drop_last=True,
+    def training_batches(self, done: int) -> DataLoader:
+        """Batches after so many steps; each process takes every n-th."""
+        config = self.config
+        per_step = config.states * self.accumulate * self.accelerator.num_processes
+        dataset = SaqaDataset(self.training, self.catalogue, config.saqa, config.seed, (config.steps + 1) * per_step)
+        return self.loader(Subset(dataset, range(done * per_step, len(dataset))), config.workers, drop_last=True)
+
+    def validation_batches(self) -> DataLoader:
+        """The same states each time, none of them trained on; each process takes every n-th batch."""
+        plain = SaqaSettings(questions=self.config.saqa.questions, locate_share=0.0)
+        dataset = SaqaDataset(self.validation, self.catalogue, plain, 1_000_003, self.config.validation_samples)
+        return self.loader(dataset, 0, drop_last=False)
+
+    def loader(self, dataset: Dataset, workers: int, drop_last: bool) -> DataLoader:
+        """A process's batches of a data set, on its device."""
+        plain = DataLoader(
+            dataset, self.config.states, collate_fn=self.collate, num_workers=workers, drop_last=drop_last
         )
+        loader: DataLoader = self.accelerator.prepare_data_loader(plain)
+        return loader
 
     def run(self) -> dict[str, float]:
         """Train to the end, from the last checkpoint if there is one.
@@ -154,15 +168,12 @@ class Finetuner:
         """
         config, accelerator = self.config, self.accelerator
         self.out.mkdir(parents=True, exist_ok=True)
-        self.model.to(accelerator.device)
         optimiser = torch.optim.AdamW(self.trained.values(), config.rate, weight_decay=config.decay)
+        model, prepared = accelerator.prepare(self.model, optimiser)
+        self.trained = trained_parameters(self.model)  # FSDP replaced them by shards
         progress = load_state(self.out, self.trained, optimiser) or {"step": 0, "best": 0.0}
         done, best, measures = int(progress["step"]), progress["best"], dict[str, float]()
-        per_step = config.states * self.accumulate * accelerator.num_processes
-        samples = (config.steps + 1) * per_step
-        dataset = SaqaDataset(self.training, self.catalogue, config.saqa, config.seed, samples)
-        model, prepared, loader = accelerator.prepare(self.model, optimiser, self.loader(dataset, done * per_step))
-        batches = iter(loader)
+        batches, validation = iter(self.training_batches(done)), self.validation_batches()
         if accelerator.is_main_process:
             (self.out / "config.json").write_text(json.dumps(asdict(config), indent=1))
         quiet, pause = not accelerator.is_main_process, 0.1 if sys.stderr.isatty() else 30.0
@@ -170,51 +181,65 @@ class Finetuner:
             for group in optimiser.param_groups:
                 group["lr"] = self.rate(step - 1)
             model.train()
-            loss = sum(self.learn(model, prepared, next(batches)) for _ in range(self.accumulate)) / self.accumulate
-            due = step % config.validate_every == 0 or step == config.steps
-            if accelerator.is_main_process:
-                append_row(self.out / "training.csv", {"step": step, "answer": loss, "rate": self.rate(step - 1)})
-                if due:  # other processes wait in the next step
-                    measures = self.validate()
-                    best = self.keep(step, measures, best, optimiser)
+            loss = self.learn(model, prepared, [next(batches) for _ in range(self.accumulate)])
+            self.log("training.csv", {"step": step, "answer": loss, "rate": self.rate(step - 1)})
+            if step % config.validate_every == 0 or step == config.steps:
+                measures = self.validate(validation)
+                best = self.keep(step, measures, best, optimiser)
+        accelerator.end_training()
         return measures
 
-    def learn(self, model: torch.nn.Module, optimiser: torch.optim.Optimizer, batch: dict[str, Tensor]) -> float:
-        """One batch forward and back, and a step when the accumulation is full; returns the loss."""
-        with self.accelerator.accumulate(model):
-            loss = self.loss(model(*(batch[name] for name in INPUTS)), batch)
-            self.accelerator.backward(loss)
-            if self.accelerator.sync_gradients:
-                self.accelerator.clip_grad_norm_(self.trained.values(), self.config.clip)
-            optimiser.step()
-            optimiser.zero_grad()
-        return float(loss.detach())
+    def learn(self, model: nn.Module, optimiser: torch.optim.Optimizer, batches: list[dict[str, Tensor]]) -> float:
+        """One optimiser step on a process's batches; returns the mean loss over the answers of all processes."""
+        accelerator, summed = self.accelerator, torch.zeros((), device=self.accelerator.device)
+        weight = accelerator.reduce(sum((batch["weights"].sum() for batch in batches), summed), "sum").clamp(min=1e-6)
+        # accelerate divides by the batches of a process, and gradients are averaged over processes: undone here, so
+        # that the step is the same however the batch is split
+        scale = self.accumulate * accelerator.num_processes / weight
+        for batch in batches:
+            with accelerator.accumulate(model):
+                loss = self.loss(model(*(batch[name] for name in INPUTS)), batch)
+                accelerator.backward(loss * scale)
+                if accelerator.sync_gradients:
+                    accelerator.clip_grad_norm_(self.trained.values(), self.config.clip)
+                optimiser.step()
+                optimiser.zero_grad()
+            summed += loss.detach()
+        return float(accelerator.reduce(summed, "sum") / weight)
 
     def loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """Loss of a batch."""
+        """Summed loss of a batch."""
         tokens = self.model.tokens
         return answer_token_loss(logits, batch["answers"], batch["weights"], tokens.yes, tokens.no)
 
     @torch.no_grad()
-    def validate(self) -> dict[str, float]:
-        """Accuracy per question type and answer, and "balanced", on states that are not trained on."""
-        plain = SaqaSettings(questions=self.config.saqa.questions, locate_share=0.0)
-        dataset = SaqaDataset(self.validation, self.catalogue, plain, 1_000_003, self.config.validation_samples)
+    def validate(self, batches: DataLoader) -> dict[str, float]:
+        """Accuracy per question type and answer, and "balanced", the same on all processes."""
         counts, tokens = AnswerCounts(self.catalogue.type_names), self.model.tokens
         self.model.eval()
-        for batch in DataLoader(dataset, batch_size=self.config.states, collate_fn=self.collate):
-            logits = self.model(*(batch[name].to(self.accelerator.device) for name in INPUTS)).cpu()
+        for batch in batches:
+            logits = self.model(*(batch[name] for name in INPUTS))
             yes = logits[..., tokens.yes] > logits[..., tokens.no]
-            counts.add(batch["types"][..., None].expand_as(yes).flatten(), batch["answers"].flatten(), yes.flatten())
+            found = (batch["types"][..., None].expand_as(yes), batch["answers"], yes)
+            # without the samples that fill up the last round of the processes
+            counts.add(*(part.flatten().cpu() for part in self.accelerator.gather_for_metrics(found)))
         return counts.summary()
 
     def keep(self, step: int, measures: dict[str, float], best: float, optimiser: torch.optim.Optimizer) -> float:
         """Log a validation, write the state and, if it is the best so far, the model; returns the best score."""
-        append_row(self.out / "validation.csv", {"step": step, **measures})
-        notes = {"step": step, "measures": measures, "config": asdict(self.config)}
-        if measures["balanced"] >= best:
-            best = measures["balanced"]
-            save_paligemma(self.out / "best", self.model, notes)
-        save_paligemma(self.out / "last", self.model, notes)
-        save_state(self.out, self.trained, optimiser, {"step": step, "best": best})
+        self.log("validation.csv", {"step": step, **measures})
+        main, better = self.accelerator.is_main_process, measures["balanced"] >= best
+        best = measures["balanced"] if better else best
+        trained = whole(self.trained, main)
+        kept = whole(moments(self.trained, optimiser), main)
+        if main:
+            notes = {"step": step, "measures": measures, "config": asdict(self.config)}
+            for name in ("best", "last") if better else ("last",):
+                save_paligemma(self.out / name, self.model, notes, trained)
+            save_state(self.out, trained, kept, {"step": step, "best": best})
         return best
+
+    def log(self, name: str, row: dict[str, float]) -> None:
+        """Append a row to a CSV file of the run."""
+        if self.accelerator.is_main_process:
+            append_row(self.out / name, row)

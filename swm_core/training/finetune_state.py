@@ -14,34 +14,40 @@ from torch import Tensor
 
 from swm_core.errors import ModelError
 from swm_core.training.checkpoint import CHECKPOINT
+from swm_core.training.finetune_processes import part
 
-SLOTS = ("exp_avg", "exp_avg_sq", "step")  # of AdamW
+MOMENTS = ("exp_avg", "exp_avg_sq")  # of AdamW, shaped like the parameter
+COUNT = "step"
+MODEL = "model"
+
+
+def moments(parameters: Mapping[str, Tensor], optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What AdamW keeps of each parameter, by "<kind>.<parameter>"; shards where the parameters are."""
+    states = ((name, optimiser.state[value]) for name, value in parameters.items())
+    return {f"{slot}.{name}": kept[slot] for name, kept in states for slot in (*MOMENTS, COUNT)}
 
 
 def save_state(
-    folder: Path, parameters: Mapping[str, Tensor], optimiser: torch.optim.Optimizer, progress: Mapping[str, float]
+    folder: Path, parameters: Mapping[str, Tensor], moments: Mapping[str, Tensor], progress: Mapping[str, float]
 ) -> None:
     """Write the state; an interruption leaves the previous one.
 
     Args:
         folder: the run's folder.
-        parameters: those of the optimiser, by name.
-        optimiser: AdamW.
+        parameters: those that are trained, whole, by name.
+        moments: from `moments`, whole.
         progress: numbers to keep.
     """
-    tensors = {f"model.{name}": value for name, value in parameters.items()}
-    for name, value in parameters.items():
-        tensors |= {f"{slot}.{name}": kept for slot, kept in optimiser.state[value].items()}
     partial = folder / f".{CHECKPOINT}"
-    on_disk = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    save_file(on_disk, partial, {"progress": json.dumps(dict(progress))})
+    tensors = {f"{MODEL}.{name}": value for name, value in parameters.items()} | dict(moments)
+    save_file(tensors, partial, {"progress": json.dumps(dict(progress))})
     partial.replace(folder / CHECKPOINT)
 
 
 def load_state(
     folder: Path, parameters: Mapping[str, Tensor], optimiser: torch.optim.Optimizer
 ) -> dict[str, float] | None:
-    """Restore a run.
+    """Restore a run; a process whose parameters are shards reads one whole tensor at a time.
 
     Returns:
         The numbers kept, or None where there is no state.
@@ -53,18 +59,16 @@ def load_state(
     if not path.exists():
         return None
     try:
-        with safe_open(path, "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-            progress: dict[str, float] = json.loads((file.metadata() or {}).get("progress", "{}"))
-        with torch.no_grad():
+        with safe_open(path, "pt") as file, torch.no_grad():
+            kinds = (MODEL, *MOMENTS, COUNT)
+            wrong = sorted(set(file.keys()) ^ {f"{kind}.{name}" for kind in kinds for name in parameters})
+            if wrong:
+                raise ModelError(f"{path} does not fit this run, first in {wrong[0]}; remove it to start again")
             for name, value in parameters.items():
-                value.copy_(tensors.pop(f"model.{name}"))
-                slots = {slot: tensors.pop(f"{slot}.{name}") for slot in SLOTS}
-                optimiser.state[value] = {
-                    slot: kept if slot == "step" else kept.to(value.device) for slot, kept in slots.items()
-                }
-    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
+                value.copy_(part(file.get_tensor(f"{MODEL}.{name}"), value))
+                kept = {slot: part(file.get_tensor(f"{slot}.{name}"), value) for slot in MOMENTS}
+                optimiser.state[value] = {**kept, COUNT: file.get_tensor(f"{COUNT}.{name}")}
+            progress: dict[str, float] = json.loads((file.metadata() or {}).get("progress", "{}"))
+    except (SafetensorError, RuntimeError, ValueError) as error:
         raise ModelError(f"{path} does not fit this run: {error}; remove it to start again") from error
-    if tensors:
-        raise ModelError(f"{path} holds more than this run trains, as {min(tensors)}; remove it to start again")
     return progress
