@@ -27,7 +27,7 @@ from swm_core.tasks import parse_goal
 from swm_msgs.msg import Command, EpisodeStatus, GoalStatus, ResultCode, SceneState
 from swm_msgs.srv import ResetEpisode
 from swm_ros import qos
-from swm_ros.conversions import action_from_command, camera_info, nanoseconds, pose, scene_to_message, stamp_of
+from swm_ros.conversions import action_from_command, camera_info, nanoseconds, pose, scene_to_message, stamp_of, vector
 from swm_ros.images import from_rgb
 from swm_ros.lifecycle import ManagedNode, run
 from swm_ros.schedule import SAFE_ACTION
@@ -139,7 +139,7 @@ class Bridge(ManagedNode[BridgeConfig]):
     def on_command(self, command: Command) -> None:
         """Lockstep: step for the command that answers the newest frame. Realtime: keep it for the next tick."""
         twist = command.twist.twist
-        numbers = (twist.linear.x, twist.linear.y, twist.linear.z, twist.angular.x, twist.angular.y, twist.angular.z)
+        numbers = (*vector(twist.linear), *vector(twist.angular), command.gripper)
         of_plan = command.plan_id != SAFE_ACTION
         old = of_plan and nanoseconds(command.observation_stamp) < self._begun
         if old or not all(math.isfinite(n) for n in numbers):

@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 
 from swm_core.camera import Camera
 from swm_core.environment import EnvironmentSpec
-from swm_core.errors import BridgeError, GoalError
+from swm_core.errors import BridgeError, GoalError, SceneError
 from swm_core.planning.plan import Plan
 from swm_core.scene import EFFECTOR, SceneState
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
@@ -42,7 +42,9 @@ def _subgoal(message: msg.Subgoal, index: int) -> Subgoal:
     if not 0 < len(message.questions) <= MAX_QUESTIONS:
         raise GoalError(f"subgoal {index} has {len(message.questions)} questions; 1 to {MAX_QUESTIONS} are possible")
     questions = tuple(_question(q) for q in message.questions)
-    return Subgoal(questions, _question(message.completion) if message.completion.text.strip() else None)
+    if len(message.completion) > MAX_QUESTIONS:
+        raise GoalError(f"subgoal {index} ends with {len(message.completion)} questions; at most {MAX_QUESTIONS}")
+    return Subgoal(questions, tuple(_question(q) for q in message.completion))
 
 
 def _question(message: msg.Question) -> WeightedQuestion:
@@ -56,31 +58,31 @@ def task_to_message(task: Task) -> msg.Task:
         return msg.Question(text=q.text, desired_answer=q.desired, weight=float(q.weight))
 
     subgoals = [
-        msg.Subgoal(questions=[question(q) for q in s.questions], completion=question(s.completion or s.questions[0]))
+        msg.Subgoal(questions=[question(q) for q in s.questions], completion=[question(q) for q in s.completion])
         for s in task.subgoals
     ]
     return msg.Task(name=task.name, subgoals=subgoals)
 
 
 def action_to_twist(action: np.ndarray, spec: EnvironmentSpec) -> tuple[TwistStamped, float]:
-    """Velocity and gripper opening whose effect over one control period is the action.
+    """Velocity and rate of the gripper whose effect over one control period is the action.
 
     Args:
         action: (A,) in the environment's units per step.
-        spec: names the dimensions ("dx" .. "dyaw": change per step; "gripper": opening in [0, 1]).
+        spec: names the dimensions ("dx" .. "dyaw", "gripper": change per step).
 
     Returns:
-        Twist with an empty stamp, in the frame "world" (m/s, rad/s), and the gripper's opening, NaN where there is
-        none.
+        Twist with an empty stamp, in the frame "world" (m/s, rad/s), and the rate at which the gripper closes (share of
+        its range per second), 0 where there is none.
     """
-    twist, gripper = TwistStamped(header=Header(frame_id="world")), math.nan
+    twist, gripper = TwistStamped(header=Header(frame_id="world")), 0.0
     for name, value in zip(spec.action_names, action, strict=True):
         if name in _LINEAR:
             setattr(twist.twist.linear, _LINEAR[name], float(value) / spec.control_period)
         elif name in _ANGULAR:
             setattr(twist.twist.angular, _ANGULAR[name], float(value) / spec.control_period)
         elif name == "gripper":
-            gripper = float(value)
+            gripper = float(value) / spec.control_period
         else:
             raise BridgeError(f"action dimension {name!r} of {spec.name} has no place in a twist")
     return twist, gripper
@@ -96,7 +98,7 @@ def action_from_command(command: msg.Command, spec: EnvironmentSpec) -> np.ndarr
         elif name in _ANGULAR:
             values.append(getattr(twist.angular, _ANGULAR[name]) * spec.control_period)
         else:
-            values.append(0.0 if math.isnan(command.gripper) else command.gripper)
+            values.append(command.gripper * spec.control_period)
     return np.clip(np.asarray(values), spec.action_low, spec.action_high).astype(np.float32)
 
 
@@ -108,7 +110,14 @@ def scene_to_message(scene: SceneState, header: Header, episode: int, step: int)
         return [names[i] for i in np.flatnonzero(scene.contacts[row])]
 
     objects = [
-        msg.ObjectState(name=name, position=_point(scene.positions[i]), yaw=float(scene.yaws[i]), contacts=touched(i))
+        msg.ObjectState(
+            name=name,
+            position=_point(scene.positions[i]),
+            yaw=float(scene.yaws[i]),
+            contacts=touched(i),
+            fingers=[Vector3(x=x, y=y, z=z) for x, y, z in scene.fingers[:, i].tolist()],
+            gap=float(scene.gaps[i]),
+        )
         for i, name in enumerate(scene.names)
     ]
     return msg.SceneState(
@@ -126,7 +135,7 @@ def scene_from_message(message: msg.SceneState) -> SceneState:
     """The scene of a message; inverse of `scene_to_message`.
 
     Raises:
-        SceneError: names repeat.
+        SceneError: names repeat, or the objects tell of different numbers of fingers.
     """
     names = tuple(o.name for o in message.objects)
     places = {name: i for i, name in enumerate((*names, EFFECTOR))}
@@ -135,6 +144,10 @@ def scene_from_message(message: msg.SceneState) -> SceneState:
         for name in touched:
             if name in places:
                 contacts[row, places[name]] = contacts[places[name], row] = True
+    counts = {len(o.fingers) for o in message.objects}
+    if len(counts) > 1:
+        raise SceneError(f"objects tell of {' and '.join(map(str, sorted(counts)))} fingers")
+    pressed = np.array([[vector(finger) for finger in o.fingers] for o in message.objects])
     return SceneState(
         names,
         np.array([_xyz(o.position) for o in message.objects]).reshape(-1, 3),
@@ -142,6 +155,8 @@ def scene_from_message(message: msg.SceneState) -> SceneState:
         np.array(_xyz(message.effector)),
         contacts,
         np.asarray(message.gripper),
+        pressed.reshape(len(names), *counts, 3).swapaxes(0, 1) if counts else np.zeros((0, 0, 3)),
+        np.array([o.gap for o in message.objects]),
     )
 
 

@@ -109,7 +109,7 @@ def task_from_typed(message: msg.Task, names: Sequence[str], spec: EnvironmentSp
         raise GoalRefusedError(ResultCode.GOAL_MALFORMED, f"malformed goal: {error}", names) from error
     known = tuple(dict.fromkeys((*names, *(n for objects in spec.object_sets.values() for n in objects))))
     for subgoal in task.subgoals:
-        for question in (*subgoal.questions, *([subgoal.completion] if subgoal.completion else [])):
+        for question in (*subgoal.questions, *subgoal.completion):
             for _, index in mentions(question.text, known, (spec.effector_word,)):
                 if len(names) <= index < len(known):
                     text = f"question {question.text!r} names the {known[index]}; there are only {', '.join(names)}"

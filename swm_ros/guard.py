@@ -2,8 +2,8 @@
 """What the last node before the hardware lets through. Pure logic: no ROS and no clock, so that tests can attack it.
 
 Refused: not finite, wrong frame, out of order (a stale or repeated step of a plan, a plan of an earlier goal),
-anything while the emergency stop is latched. Limited: speed per axis, change of speed, and motion that would leave
-the workspace. This is not a safety-rated function.
+anything while the emergency stop is latched. Limited: speed per axis and of the gripper, change of speed, and motion
+that would leave the workspace. This is not a safety-rated function.
 """
 
 from __future__ import annotations
@@ -49,12 +49,13 @@ REFUSALS = frozenset(list(Cause)[:6])
 
 @dataclass(frozen=True)
 class GuardConfig:
-    """Limits and time-outs of the guard; the defaults are Language-Table's.
+    """Limits and time-outs of the guard; until limits are given nothing moves.
 
     Attributes:
         frame: frame in which velocities must be given.
         max_velocity: largest speed along x, y, z of that frame, m/s; 0 locks an axis.
         max_angular_velocity: largest rate about x, y, z, rad/s; 0 locks an axis.
+        max_gripper_rate: largest rate at which the gripper opens or closes, share of its range per second; 0 locks it.
         max_acceleration: largest change of speed along any axis, m/s^2; stopping is never limited.
         workspace_low: lowest corner of the effector's workspace, m.
         workspace_high: highest corner, m.
@@ -67,11 +68,12 @@ class GuardConfig:
     """
 
     frame: str = "world"
-    max_velocity: tuple[float, ...] = (0.3, 0.3, 0.0)
-    max_angular_velocity: tuple[float, ...] = (0.0, 0.0, 0.0)
+    max_velocity: tuple[float, ...] = ZERO
+    max_angular_velocity: tuple[float, ...] = ZERO
+    max_gripper_rate: float = field(default=0.0, metadata={"range": (0.0, 1000.0)})
     max_acceleration: float = field(default=6.5, metadata={"range": (0.01, 1000.0)})
-    workspace_low: tuple[float, ...] = (0.15, -0.3048, 0.0)
-    workspace_high: tuple[float, ...] = (0.6, 0.3048, 0.3)
+    workspace_low: tuple[float, ...] = ZERO
+    workspace_high: tuple[float, ...] = ZERO
     limit_workspace: bool = True
     pose_timeout: float = field(default=0.5, metadata={"range": (0.01, 10.0)})
     control_period: float = field(default=0.1, metadata={"range": (0.001, 10.0)})
@@ -101,21 +103,26 @@ class Motion:
     Attributes:
         linear: velocity, m/s.
         angular: rate, rad/s.
-        gripper: opening in [0, 1], or NaN for untouched.
+        gripper: rate at which the gripper closes, share of its range per second; 0 leaves it.
         frame: frame of the velocity.
         order: (epoch, plan id, step); must grow lexicographically from command to command.
     """
 
     linear: tuple[float, float, float]
     angular: tuple[float, float, float] = ZERO
-    gripper: float = math.nan
+    gripper: float = 0.0
     frame: str = "world"
     order: tuple[int, int, int] = (0, SAFE_ACTION, 0)
 
     @property
     def still(self) -> bool:
         """Whether nothing is asked to move."""
-        return not any((*self.linear, *self.angular)) and math.isnan(self.gripper)
+        return not any((*self.linear, *self.angular, self.gripper))
+
+
+def _cut(speeds: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """Speeds within +-most; one that is above by a rounding error stays as it is."""
+    return np.where(np.abs(speeds) > most * (1 + 1e-6), np.clip(speeds, -most, most), speeds)
 
 
 class Guard:
@@ -187,22 +194,21 @@ class Guard:
         if motion.order[1] != SAFE_ACTION:
             self._order = motion.order
         linear = self._limit(np.asarray(motion.linear, float), motion, now)
-        most = self.config.max_angular_velocity
-        angular = tuple(float(np.clip(v, -m, m)) for v, m in zip(motion.angular, most, strict=True))
-        if angular != tuple(motion.angular):
+        turning = np.array([*motion.angular, motion.gripper])
+        slow = _cut(turning, np.array([*self.config.max_angular_velocity, self.config.max_gripper_rate]))
+        if not np.array_equal(slow, turning):
             self._count(Cause.SPEED_LIMIT, motion)
-        self.limited += int(angular != tuple(motion.angular) or tuple(linear) != tuple(motion.linear))
+        self.limited += int(not np.array_equal(slow, turning) or tuple(linear) != tuple(motion.linear))
         self.accepted += 1
         self._accepted_at = now
         self._velocity = linear
-        gripper = min(max(motion.gripper, 0.0), 1.0) if not math.isnan(motion.gripper) else math.nan
-        x, y, z = (float(v) for v in linear)
-        return Motion((x, y, z), (angular[0], angular[1], angular[2]), gripper, motion.frame, motion.order)
+        x, y, z, roll, pitch, yaw, gripper = (float(v) for v in (*linear, *slow))
+        return Motion((x, y, z), (roll, pitch, yaw), gripper, motion.frame, motion.order)
 
     def _refusal(self, motion: Motion, now: float) -> Cause | None:
         if self.estop:
             return Cause.ESTOP
-        if not all(math.isfinite(v) for v in (*motion.linear, *motion.angular)) or math.isinf(motion.gripper):
+        if not all(math.isfinite(v) for v in (*motion.linear, *motion.angular, motion.gripper)):
             return Cause.NOT_FINITE
         if motion.frame != self.config.frame:
             return Cause.FRAME
@@ -217,8 +223,7 @@ class Guard:
     def _limit(self, velocity: np.ndarray, motion: Motion, now: float) -> np.ndarray:
         """Cut speed, change of speed and motion out of the workspace, in this order; each may only reduce."""
         config = self.config
-        most = np.asarray(config.max_velocity)
-        slow = np.where(np.abs(velocity) > most * (1 + 1e-6), np.clip(velocity, -most, most), velocity)
+        slow = _cut(velocity, np.asarray(config.max_velocity))
         if not np.array_equal(slow, velocity):
             self._count(Cause.SPEED_LIMIT, motion)
         gentle = self._limit_change(slow)

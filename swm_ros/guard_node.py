@@ -123,7 +123,7 @@ class GuardNode(ManagedNode[GuardConfig]):
 
     def send_zero(self) -> None:
         """Publish the safe action."""
-        command = Command(gripper=float("nan"))
+        command = Command()
         command.header.stamp = self.get_clock().now().to_msg()
         command.header.frame_id = self.config.frame
         command.twist.header = command.header

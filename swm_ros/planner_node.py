@@ -250,7 +250,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
 
     def send_zero(self) -> None:
         """Publish the safe action."""
-        command = Command(gripper=math.nan, plan_id=SAFE_ACTION, epoch=self.goals.goal.epoch if self.goals.goal else 0)
+        command = Command(plan_id=SAFE_ACTION, epoch=self.goals.goal.epoch if self.goals.goal else 0)
         command.twist.header.frame_id = "world"
         self._stamp_and_publish(command)
 

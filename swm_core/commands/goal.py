@@ -45,7 +45,7 @@ def goal_command(
     Example: semworld goal "nudge the red moon over to the blue cube" --objects "red moon, blue cube"
     """
     entry = load_environment(environment)
-    default = next(iter(entry.spec.object_sets.values()))
+    default = entry.spec.default_objects
     names = default if objects is None else tuple(n for n in (name.strip() for name in objects.split(",")) if n)
     if url is None:
         from swm_core.tasks import build_task
@@ -85,9 +85,9 @@ def _described(task: Task) -> str:
         for question in subgoal.questions
     ]
     ends = [
-        f"subgoal {step} ends when {subgoal.completion.text!r} is answered {answer[subgoal.completion.desired]}"
+        f"subgoal {step} ends when "
+        + " and ".join(f"{q.text!r} is answered {answer[q.desired]}" for q in subgoal.completion)
         for step, subgoal in enumerate(task.subgoals, 1)
-        if subgoal.completion is not None
     ]
     return "\n".join([task.name, text_table(("question", "subgoal", "wanted", "weight"), rows), *ends])
 
@@ -101,11 +101,9 @@ def _json_ready(task: Task) -> dict[str, Any]:
                     {"question": q.text, "desired": "yes" if q.desired else "no", "weight": q.weight}
                     for q in subgoal.questions
                 ],
-                "completion": subgoal.completion
-                and {
-                    "question": subgoal.completion.text,
-                    "desired": "yes" if subgoal.completion.desired else "no",
-                },
+                "completion": [
+                    {"question": q.text, "desired": "yes" if q.desired else "no"} for q in subgoal.completion
+                ],
             }
             for subgoal in task.subgoals
         ],

@@ -160,15 +160,13 @@ class Controller:
         observation = self.observe(image)
         encoded = clock.elapsed
         bounds = Bounds(self.low, self.high, self._committed(committed))
-        questions = subgoal.questions
-        last = subgoal.completion or questions[0]
-        if last not in questions:  # read beside the others; it counts in no value
-            questions = (*questions, last)
+        ends = [last for last in subgoal.completion if last not in subgoal.questions]
+        questions = (*subgoal.questions, *ends)  # the others are read beside them; they count in no value
         prefix = self.model.read(observation, [q.text for q in questions])
         with torch.no_grad():
             present = self.model.answer(prefix, torch.zeros(1, 0, len(self.low)))
         now = desired(present.yes, questions)[0, :, 0]
-        completion = float(now[questions.index(last)])
+        completion = min(float(now[questions.index(last)]) for last in subgoal.completion)
         pursued = self.subgoal
         self._progress(completion)
         if self.subgoal != pursued:  # plan for the new subgoal, from this very frame
@@ -236,7 +234,7 @@ class Controller:
         return chunk
 
     def _progress(self, completion: float) -> None:
-        """Count frames in a row in which the completion question is answered as wanted; go on to the next subgoal."""
+        """Count frames in a row in which the completion questions are answered as wanted; go on to the next subgoal."""
         self._complete = self._complete + 1 if completion > self.config.complete_above else 0
         if self._complete < self.config.complete_frames or self.finished:
             return

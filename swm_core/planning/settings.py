@@ -37,8 +37,8 @@ class PlannerConfig:
         push_speed: from there on.
         directions: number of headings.
         speeds: their speeds, as shares of the largest action.
-        complete_above: probability of the completion question above which it counts as answered.
-        complete_frames: frames in a row for which it must be.
+        complete_above: probability of a wanted answer above which a completion question counts as answered so.
+        complete_frames: frames in a row for which all of them must be.
         gradient: settings of the gradient planner.
         mppi: settings of MPPI.
     """

@@ -175,7 +175,7 @@ def _subgoal(part: _Subgoal, check: _Questions) -> Subgoal:
         raise GoalError(f"question {done.question!r} is wanted both yes and no")
     total = sum(asked.weight for asked in part.questions)
     questions = tuple(WeightedQuestion(q.question, q.desired == "yes", q.weight / total) for q in part.questions)
-    return Subgoal(questions, completion=WeightedQuestion(done.question, done.desired == "yes"))
+    return Subgoal(questions, (WeightedQuestion(done.question, done.desired == "yes"),))
 
 
 class _Questions:

@@ -214,7 +214,7 @@ def subgoals(
             choices = kind.held_out if held_out else kind.phrasings
             question = kind.ask(arguments, phrasing % len(choices), held_out=held_out)
             questions.append(WeightedQuestion(question.text, desired != question.negated, weight))
-        found.append(Subgoal(tuple(questions), completion=questions[1] if spec.kind == SEPARATE else questions[0]))
+        found.append(Subgoal(tuple(questions), (questions[1 if spec.kind == SEPARATE else 0],)))
     return tuple(found)
 
 

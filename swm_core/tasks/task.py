@@ -37,15 +37,16 @@ class WeightedQuestion:
 
 @dataclass(frozen=True)
 class Subgoal:
-    """Questions that define the value, and the one that says when the subgoal is reached (Sec. 3.4).
+    """Questions that define the value, and those that say when the subgoal is reached (Sec. 3.4).
 
     Attributes:
         questions: at least one.
-        completion: asked at horizon 0; its wanted answer ends the subgoal. By default the heaviest question.
+        completion: asked at horizon 0; the subgoal ends when each is answered as wanted. By default the heaviest
+            question.
     """
 
     questions: tuple[WeightedQuestion, ...]
-    completion: WeightedQuestion | None = None
+    completion: tuple[WeightedQuestion, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that there is a question and fill in the completion question.
@@ -55,8 +56,8 @@ class Subgoal:
         """
         if not self.questions:
             raise GoalError("a subgoal needs at least one question")
-        if self.completion is None:
-            object.__setattr__(self, "completion", max(self.questions, key=lambda q: q.weight))
+        if not self.completion:
+            object.__setattr__(self, "completion", (max(self.questions, key=lambda q: q.weight),))
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,7 @@ class Task:
             mean = sum(q.weight for q in subgoal.questions) / len(subgoal.questions)
             questions = tuple(replace(q, weight=mean) for q in subgoal.questions)
             same = dict(zip(subgoal.questions, questions, strict=True))
-            last = subgoal.completion
-            return Subgoal(questions, last and same.get(last, last))
+            return Subgoal(questions, tuple(same.get(last, last) for last in subgoal.completion))
 
         return replace(self, subgoals=tuple(even(subgoal) for subgoal in self.subgoals))
 

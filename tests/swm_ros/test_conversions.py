@@ -5,14 +5,15 @@ import math
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import Vector3
 from hypothesis import given
 from hypothesis import strategies as st
 from std_msgs.msg import Header
 
 from swm_core.environment import load_environment
-from swm_core.errors import GoalError
+from swm_core.errors import GoalError, SceneError
 from swm_core.planning.plan import Plan
-from swm_core.scene import SceneState
+from swm_core.scene import STATE, SceneState
 from swm_core.tasks import build_task, parse_goal
 from swm_msgs import msg
 from swm_ros.conversions import (
@@ -68,7 +69,7 @@ def test_a_question_wants_yes_with_weight_one_unless_said_otherwise():
     task = task_from_message(msg.Task(subgoals=[msg.Subgoal(questions=[msg.Question(text="Is it?")])]))
     (only,) = task.subgoals[0].questions
     assert (only.desired, only.weight) == (True, 1.0)
-    assert task.subgoals[0].completion == only
+    assert task.subgoals[0].completion == (only,)
 
 
 @given(st.lists(st.floats(-0.03, 0.03), min_size=2, max_size=2))
@@ -76,9 +77,20 @@ def test_an_action_is_a_velocity_over_one_period(action):
     twist, gripper = action_to_twist(np.array(action), SPEC)
     assert twist.header.frame_id == "world"
     assert twist.twist.linear.x == pytest.approx(action[0] / 0.1)
-    assert math.isnan(gripper)
+    assert gripper == 0.0
     command = msg.Command(twist=twist, gripper=gripper)
     assert action_from_command(command, SPEC) == pytest.approx(action, abs=1e-7)
+
+
+@given(st.lists(st.floats(-1.0, 1.0), min_size=5, max_size=5))
+def test_an_action_with_a_gripper_survives_the_way_there_and_back(shares):
+    spec = load_environment("ogbench").spec
+    action = np.float32(np.array(shares) * spec.action_high)
+    twist, gripper = action_to_twist(action, spec)
+    assert gripper == pytest.approx(action[4] / spec.control_period)
+    assert twist.twist.angular.z == pytest.approx(action[3] / spec.control_period)
+    back = action_from_command(msg.Command(twist=twist, gripper=gripper), spec)
+    assert back == pytest.approx(action, abs=1e-7)
 
 
 def test_a_command_beyond_the_bounds_is_clipped():
@@ -87,7 +99,8 @@ def test_a_command_beyond_the_bounds_is_clipped():
     assert action_from_command(command, SPEC).tolist() == pytest.approx([0.03, -0.03])
 
 
-def test_scenes_survive_the_way_there_and_back():
+@pytest.mark.parametrize("fingers", [True, False], ids=["gripper", "none"])
+def test_scenes_survive_the_way_there_and_back(fingers):
     rng = np.random.default_rng(1)
     contacts = rng.random((4, 4)) < 0.4
     contacts = np.triu(contacts, 1)
@@ -98,12 +111,21 @@ def test_scenes_survive_the_way_there_and_back():
         rng.normal(size=3),
         contacts | contacts.T,
         np.asarray(0.25),
+        rng.normal(size=(2, 3, 3)) if fingers else np.zeros((0, 3, 3)),
+        rng.random(3) if fingers else np.full(3, np.nan),
     )
     message = scene_to_message(scene, Header(frame_id="world"), 3, 7)
     back = scene_from_message(message)
     assert (message.episode, message.step, back.names) == (3, 7, scene.names)
-    for name in ("positions", "yaws", "effector", "contacts", "gripper"):
-        assert np.array_equal(getattr(back, name), getattr(scene, name)), name
+    for name in STATE:
+        assert np.array_equal(getattr(back, name), getattr(scene, name), equal_nan=True), name
+
+
+def test_a_scene_without_objects_survives_and_one_of_many_minds_about_fingers_does_not():
+    assert scene_from_message(msg.SceneState()).names == ()
+    objects = [msg.ObjectState(name=name, fingers=[Vector3()] * i) for i, name in enumerate("ab")]
+    with pytest.raises(SceneError, match="0 and 1 fingers"):
+        scene_from_message(msg.SceneState(objects=objects))
 
 
 def test_plans_keep_their_numbers_and_dimensions():

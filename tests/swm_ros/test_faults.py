@@ -180,7 +180,7 @@ def test_hostile_commands_are_refused_and_counted(line):
     line.call(Trigger, "/swm/planner/cancel_goal", Trigger.Request())
     begin = time.monotonic()
     for velocity, frame in ((math.nan, "world"), (math.inf, "world"), (0.1, "base")):
-        command = Command(plan_id=1, epoch=2**63, gripper=math.nan)
+        command = Command(plan_id=1, epoch=2**63)
         command.twist.header.frame_id, command.twist.twist.linear.x = frame, velocity
         line.raw.publish(command)
         time.sleep(0.05)

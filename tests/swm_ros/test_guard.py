@@ -2,6 +2,7 @@
 """The guard's judgement under hostile streams of commands."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 from swm_core.errors import ConfigError
 from swm_ros.guard import Cause, Guard, GuardConfig, Motion, State
 
-CONFIG = GuardConfig()
+CONFIG = GuardConfig(
+    max_velocity=(0.3, 0.3, 0.0), workspace_low=(0.15, -0.3048, 0.0), workspace_high=(0.6, 0.3048, 0.3)
+)
+GRIPPING = replace(CONFIG, max_angular_velocity=(0.0, 0.0, 3.0), max_gripper_rate=10.0)
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 SMALL = st.floats(-0.5, 0.5)
 HUGE = st.integers(0, 2**64 - 1)
@@ -61,7 +65,7 @@ def test_whatever_comes_only_safe_commands_pass(events):
             assert not stopped
             assert np.all(np.abs(out.linear) <= np.array(CONFIG.max_velocity) * (1 + 1e-5))
             assert out.angular == (0.0, 0.0, 0.0)
-            assert math.isnan(out.gripper) or 0 <= out.gripper <= 1
+            assert out.gripper == 0.0
             assert out.frame == "world"
             if out.order[1]:
                 assert out.order > newest
@@ -77,7 +81,7 @@ def test_whatever_comes_only_safe_commands_pass(events):
 
 @given(st.lists(st.tuples(SMALL, SMALL), min_size=2, max_size=30))
 def test_speeding_up_is_limited_and_stopping_never(velocities):
-    config = GuardConfig(max_acceleration=1.0, limit_workspace=False)
+    config = replace(CONFIG, max_acceleration=1.0, limit_workspace=False)
     guard, previous = Guard(config), np.zeros(2)
     for i, velocity in enumerate(velocities):
         out = guard.judge(planned((*velocity, 0.0), step=i), i * 0.1)
@@ -100,6 +104,7 @@ def test_speeding_up_is_limited_and_stopping_never(velocities):
         (planned((math.nan, 0.0, 0.0), step=5), Cause.NOT_FINITE),
         (planned((0.0, math.inf, 0.0), step=5), Cause.NOT_FINITE),
         (Motion((0.1, 0.0, 0.0), gripper=-math.inf, order=(1, 1, 5)), Cause.NOT_FINITE),
+        (Motion((0.1, 0.0, 0.0), gripper=math.nan, order=(1, 1, 5)), Cause.NOT_FINITE),
         (Motion((0.1, 0.0, 0.0), frame="base", order=(1, 1, 5)), Cause.FRAME),
         (planned((0.1, 0.0, 0.0), step=1), Cause.ORDER),
         (planned((0.1, 0.0, 0.0), plan=0, step=9), Cause.UNPLANNED_MOTION),
@@ -162,7 +167,7 @@ def test_states_follow_receipt_times():
 
 
 def test_lockstep_knows_no_staleness():
-    guard = ready(config=GuardConfig(check_freshness=False))
+    guard = ready(config=replace(CONFIG, check_freshness=False))
     guard.judge(planned((0.1, 0.0, 0.0)), 0.0)
     assert guard.state(1000.0) == State.RUNNING
     assert guard.judge(planned((0.1, 0.0, 0.0), step=1), 1000.0) is not None
@@ -180,3 +185,21 @@ def test_lockstep_knows_no_staleness():
 def test_absurd_limits_are_errors(settings):
     with pytest.raises(ConfigError):
         GuardConfig(**settings)
+
+
+@pytest.mark.parametrize(("asked", "allowed"), [(7.0, 7.0), (-25.0, -10.0), (10.000001, 10.000001)])
+def test_the_gripper_is_let_through_up_to_its_rate(asked: float, allowed: float) -> None:
+    guard = ready(config=GRIPPING)
+    out = guard.judge(Motion((0.0, 0.0, 0.0), (0.0, 0.0, 3.0000001), asked, order=(1, 1, 0)), 0.0)
+    assert out is not None
+    assert (out.gripper, out.angular[2]) == (allowed, 3.0000001)
+    assert bool(guard.counts) == (asked != allowed)
+    assert not Motion((0.0, 0.0, 0.0), gripper=asked).still
+
+
+def test_without_limits_nothing_moves() -> None:
+    guard = Guard(GuardConfig())
+    guard.see_effector((0.0, 0.0, 0.0), 0.0)
+    out = guard.judge(Motion((0.1, 0.0, 0.0), (0.0, 0.0, 1.0), 1.0, order=(1, 1, 0)), 0.0)
+    assert out is not None
+    assert out.still

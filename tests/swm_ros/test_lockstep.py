@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole line with the real simulator in lockstep: one step a command, repeatable, no step for what is old."""
 
-import math
-
 import numpy as np
 import pytest
 from rclpy.node import Node
@@ -101,7 +99,7 @@ def test_a_command_for_a_frame_of_an_older_episode_is_not_executed(client):
     client.spin(0.3)
     publisher = client.node.create_publisher(Command, qos.COMMAND_SAFE, qos.COMMAND)
     client.wait(lambda: publisher.get_subscription_count() > 1, 10.0, "the bridge")
-    command = Command(plan_id=7, epoch=7, gripper=math.nan, observation_stamp=old)
+    command = Command(plan_id=7, epoch=7, observation_stamp=old)
     command.answered_stamp = client.scenes.messages[-1].header.stamp
     command.twist.twist.linear.x = 0.3
     publisher.publish(command)

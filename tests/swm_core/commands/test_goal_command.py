@@ -22,7 +22,7 @@ def test_the_task_is_a_table_and_a_file(tmp_path, capsys):
     assert task["subgoals"][0]["questions"][1] == {
         "question": "Is the blue cube touching the red moon?", "desired": "no", "weight": 0.4,
     }  # fmt: skip
-    assert task["subgoals"][1]["completion"]["desired"] == "yes"
+    assert task["subgoals"][1]["completion"][0]["desired"] == "yes"
 
 
 def test_objects_are_those_given(capsys):

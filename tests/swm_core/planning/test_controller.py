@@ -152,7 +152,7 @@ def test_a_subgoal_is_left_after_several_frames_in_a_row(make: Make, frame_at: F
 
 def test_a_completion_question_of_its_own_decides_and_counts_in_no_value(make: Make, frame_at: Frame) -> None:
     controller = make(complete_frames=1)
-    subgoal = Subgoal((WeightedQuestion("at 0.4"),), completion=WeightedQuestion("at 0.1"))
+    subgoal = Subgoal((WeightedQuestion("at 0.4"),), completion=(WeightedQuestion("at 0.1"),))
     controller.start(Task("odd", (subgoal,)))
     plan = controller.plan(frame_at(0.1))
     assert controller.finished

@@ -96,7 +96,7 @@ def test_a_valid_proposal_becomes_a_task_with_weights_that_add_up_to_one(ask, se
     assert task.name == "take the moon away"
     (subgoal,) = task.subgoals
     assert [(q.text, q.desired, q.weight) for q in subgoal.questions] == [(PEG, True, 0.25), (TOUCHING, False, 0.75)]
-    assert (subgoal.completion.text, subgoal.completion.desired) == (TOUCHING, False)
+    assert [(q.text, q.desired) for q in subgoal.completion] == [(TOUCHING, False)]
     path, headers, body = server.requests[0]
     assert path == "/v1/chat/completions"
     assert "Authorization" not in headers

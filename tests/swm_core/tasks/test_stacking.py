@@ -59,7 +59,7 @@ def test_stacking_is_table_5_with_two_subgoals() -> None:
         ("Is the blue cube on top of the yellow cube?", 0.6, True),
         ("Is the robot grasping the blue cube?", 0.4, True),
     ]
-    assert [goal.completion.text for goal in task.subgoals] == [rows(lift)[0][0], rows(lay)[0][0]]
+    assert [q.text for goal in task.subgoals for q in goal.completion] == [rows(lift)[0][0], rows(lay)[0][0]]
 
 
 def test_pushing_and_separating_can_be_asked_of_cubes() -> None:
