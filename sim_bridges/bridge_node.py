@@ -21,7 +21,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from sim_bridges.simulation import Episode, Instant, Simulation
-from swm_core.environment import load_environment
+from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.errors import ConfigError, GoalError, SwmError
 from swm_core.tasks import parse_goal
 from swm_msgs.msg import Command, EpisodeStatus, GoalStatus, ResultCode, SceneState
@@ -51,7 +51,7 @@ class BridgeConfig:
         command_timeout: age by receipt from which a command is not executed any more (realtime), s.
     """
 
-    environment: str = "langtable"
+    environment: str = DEFAULT_ENVIRONMENT
     mode: str = "realtime"
     seed: int = field(default=0, metadata={"range": (0, 2**31 - 1)})
     objects: tuple[str, ...] = ()
@@ -93,7 +93,6 @@ class Bridge(ManagedNode[BridgeConfig]):
         """Build the simulator and the entities, and prepare the first episode."""
         entry = load_environment(self.config.environment)
         self.spec = entry.spec
-        self.default_objects = next(iter(self.spec.object_sets.values()))
         self.episode = self._episode(1, self.config.seed, self.config.objects, self.config.task)
         self.simulation = Simulation(lambda: entry.make(images=False))
         self.images = self.advertise(Image, qos.CAMERA_IMAGE, qos.IMAGE)
@@ -284,7 +283,7 @@ class Bridge(ManagedNode[BridgeConfig]):
         """
         if not 0 <= seed < 2**32:
             raise ConfigError(f"seed is {seed}; allowed 0 to {2**32 - 1}")
-        names = objects or self.default_objects
+        names = objects or self.spec.default_objects
         specs = parse_goal(task, names, (self.spec.effector_word,)) if task else ()
         return Episode(number, seed, names, task, specs)
 

@@ -16,6 +16,7 @@ from swm_core.scene import SceneState
 from swm_core.tasks.questions import LocateType, QuestionType
 
 ENTRY_POINT_GROUP = "semworld.environments"
+DEFAULT_ENVIRONMENT = "langtable"  # of nodes and of what starts them
 AXES = {"dx": 0, "dy": 1, "dz": 2}  # action dimensions of these names move the effector along that world axis
 
 
@@ -64,6 +65,11 @@ class EnvironmentSpec:
     def action_dim(self) -> int:
         """Number of action dimensions."""
         return len(self.action_names)
+
+    @property
+    def default_objects(self) -> tuple[str, ...]:
+        """The objects of an episode for which none are named: the first object set."""
+        return tuple(next(iter(self.object_sets.values())))
 
     @property
     def largest_action(self) -> tuple[float, ...]:

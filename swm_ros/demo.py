@@ -107,7 +107,7 @@ def tell(line: str) -> None:
 
 
 @click.command()
-@click.option("--goal", default="reach the red moon", show_default=True, help="Goal text.")
+@click.option("--goal", required=True, help="Goal text.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True, help="Film, plot.")
 @click.option("--timeout", default=45.0, show_default=True, help="Longest time from goal to success, s.")
 def main(goal: str, out: Path, timeout: float) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 from honcho.manager import Manager
 
+from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.errors import ConfigError
 from swm_ros.stack import ENVIRONMENT, LAUNCHER_PID, MODES, StackOptions, parameter_file, stack
 
@@ -47,7 +48,7 @@ def run(options: StackOptions, client: list[str] | None = None) -> int:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("environment", default="langtable")
+@click.argument("environment", default=DEFAULT_ENVIRONMENT)
 @click.option("--seed", default=0, show_default=True, help="Layout, and the planner's random numbers.")
 @click.option("--goal", default="", help="Goal pursued from the start; with --demo it is sent by topic.")
 @click.option("--mode", type=click.Choice(MODES), default="realtime", show_default=True, help="10 Hz, or step by step.")
@@ -65,11 +66,12 @@ def main(
     """Run a simulated ENVIRONMENT with camera, world model, planner and guard as ROS 2 nodes."""
     options = StackOptions(environment, mode, seed, goal, planner, str(model or ""), monitor, not keep_going)
     client = None
-    if demo:
-        goal = goal or "reach the red moon"
-        client = [sys.executable, "-m", "swm_ros.demo", "--goal", goal, "--out", str(out), "--timeout", str(timeout)]
-        options = replace(options, goal="", monitor=True)
     try:
+        if demo:
+            goal = goal or f"reach the {load_environment(environment).spec.default_objects[0]}"
+            client = [sys.executable, "-m", "swm_ros.demo", "--goal", goal]
+            client += ["--out", str(out), "--timeout", str(timeout)]
+            options = replace(options, goal="", monitor=True)
         sys.exit(run(options, client))
     except ConfigError as error:
         raise click.ClickException(str(error)) from error

@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
-from swm_core.environment import AXES, load_environment
+from swm_core.environment import AXES, DEFAULT_ENVIRONMENT, load_environment
 from swm_msgs.msg import GoalStatus, Plan
 from swm_ros import qos
 from swm_ros.drawing import Overlay, annotate, colour_of
@@ -33,7 +33,7 @@ class MonitorConfig:
         environment: registered environment whose camera projects the path.
     """
 
-    environment: str = "langtable"
+    environment: str = DEFAULT_ENVIRONMENT
 
 
 def candidate_paths(plan: Plan, action_names: tuple[str, ...]) -> np.ndarray:

@@ -15,7 +15,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
 
-from swm_core.environment import load_environment
+from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.errors import ConfigError
 from swm_ros import qos
 from swm_ros.images import ImageCause, ImageError, check, converter, from_rgb
@@ -35,7 +35,7 @@ class PerceptionConfig:
         diagnostics_period: time between diagnostic messages, s.
     """
 
-    environment: str = "langtable"
+    environment: str = DEFAULT_ENVIRONMENT
     width: int = field(default=0, metadata={"range": (0, 4096)})
     height: int = field(default=0, metadata={"range": (0, 4096)})
     reliability: str = "reliable"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from swm_core.environment import DEFAULT_ENVIRONMENT
 from swm_core.errors import ConfigError, ModelError
 from swm_core.models.shipped import shipped_policy
 from swm_core.planning.controller import Controller, PlannerConfig
@@ -38,7 +39,7 @@ class PlannerNodeConfig:
         planner: how chunks are refined.
     """
 
-    environment: str = "langtable"
+    environment: str = DEFAULT_ENVIRONMENT
     model_path: str = ""
     policy_path: str = ""
     mode: str = "realtime"

@@ -74,7 +74,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.own(lambda: self.destroy_guard_condition(ready))
         self.worker = PlanningWorker(self._make_controller(config), ready.trigger)
         self.schedule = CommandSchedule(self.spec.control_period, self.spec.action_dim, config.latency)
-        names = config.objects or next(iter(self.spec.object_sets.values()))
+        names = config.objects or self.spec.default_objects
         parse = load_goal_parser(config, self.get_logger().warning)
         self.goals = GoalServer(self, entry, names, self.begin, self.finish_goal, parse)
         self.commands = self.advertise(Command, qos.COMMAND_RAW, qos.COMMAND)

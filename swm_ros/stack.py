@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from swm_core.environment import DEFAULT_ENVIRONMENT
 from swm_core.errors import ConfigError
 from swm_core.installation import shared_file
 
@@ -45,7 +46,7 @@ class StackOptions:
         stop_when_complete: whether a goal ends when the model holds it for reached.
     """
 
-    environment: str = "langtable"
+    environment: str = DEFAULT_ENVIRONMENT
     mode: str = "realtime"
     seed: int = 0
     goal: str = ""

@@ -42,7 +42,7 @@ class LangTableEnv(gymnasium.Env):
         self.action_space = gymnasium.spaces.Box(-ACTION_LIMIT, ACTION_LIMIT, (2,), np.float32)
         frame = gymnasium.spaces.Box(0, 255, (CAMERA.height, CAMERA.width, 3), np.uint8)
         self.observation_space = gymnasium.spaces.Dict({"image": frame} if images else {})
-        self._default = validate_objects(objects or next(iter(SPECIFICATION.object_sets.values())))
+        self._default = validate_objects(objects or SPECIFICATION.default_objects)
         self._world = World(self._default)
         self._rng: np.random.RandomState | None = None
 

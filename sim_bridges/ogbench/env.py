@@ -64,7 +64,7 @@ class OgbenchEnv(gymnasium.Env):
         self.action_space = gymnasium.spaces.Box(LOW.astype(np.float32), HIGH.astype(np.float32))
         frame = gymnasium.spaces.Box(0, 255, (CAMERA.height, CAMERA.width, 3), np.uint8)
         self.observation_space = gymnasium.spaces.Dict({"image": frame} if images else {})
-        self._default = validate_objects(objects or next(iter(SPECIFICATION.object_sets.values())))
+        self._default = validate_objects(objects or SPECIFICATION.default_objects)
         find_background(background)
         self._background = background
         self._world = CubeWorld(self._default, background, rendering)

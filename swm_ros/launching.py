@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A simulated stack for `ros2 launch`, made from `swm_ros.stack`; imported by the files in launch/ alone.
+
+Needs ROS's own launch, which does not come from PyPI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from swm_core.installation import PACKAGE, shared_file
+from swm_ros.stack import ENVIRONMENT, MODES, NAMESPACE, StackOptions, Value, parameter_file, stack
+
+ARGUMENTS = (
+    DeclareLaunchArgument("mode", default_value="realtime", choices=MODES, description="10 Hz, or one step a command"),
+    DeclareLaunchArgument(
+        "seed", default_value="0", description="layout of the objects and the planner's random numbers"
+    ),
+    DeclareLaunchArgument("goal", default_value="", description="goal pursued from the start; empty: wait for one"),
+    DeclareLaunchArgument(
+        "planner", default_value="", description="gradient, mppi, none or random; empty: the default"
+    ),
+    DeclareLaunchArgument("model_path", default_value="", description="folder of the weights; empty: those shipped"),
+    DeclareLaunchArgument("monitor", default_value="true", description="whether the monitor node runs"),
+    DeclareLaunchArgument("rviz", default_value="false", description="whether rviz2 is opened"),
+)
+
+
+def typed(values: Mapping[str, Value]) -> list[dict[str, ParameterValue]]:
+    """Parameters that keep their type: launch would read a goal text as YAML. Nothing for none."""
+    return [{name: ParameterValue(value, value_type=type(value)) for name, value in values.items()}] if values else []
+
+
+def nodes(context: LaunchContext, environment: str) -> list[LaunchDescriptionEntity]:
+    """The nodes of an environment's stack for the arguments given; when one ends, all end."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in ("mode", "goal", "planner", "model_path")}
+    seed = int(LaunchConfiguration("seed").perform(context))
+    switches = {
+        name: LaunchConfiguration(name).perform(context).lower() in ("true", "1") for name in ("monitor", "rviz")
+    }
+    options = StackOptions(environment, seed=seed, monitor=switches["monitor"], **given)
+    file = str(parameter_file(options.environment))
+    found: list[LaunchDescriptionEntity] = [
+        Node(
+            package=PACKAGE,
+            executable=process.executable,
+            name=process.name,
+            namespace=NAMESPACE,
+            parameters=[file, *typed(process.parameters)],
+            output="screen",
+            on_exit=Shutdown(reason=f"{process.name} ended"),
+        )
+        for process in stack(options)
+    ]
+    if switches["rviz"]:
+        found.append(Node(package="rviz2", executable="rviz2", arguments=["-d", str(shared_file("rviz/swm.rviz"))]))
+    return found
+
+
+def simulated_stack(environment: str) -> LaunchDescription:
+    """Arguments, discovery on this machine only (unless set), nodes."""
+    local = [
+        SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=value))
+        for name, value in ENVIRONMENT.items()
+    ]
+    return LaunchDescription([*ARGUMENTS, *local, OpaqueFunction(function=partial(nodes, environment=environment))])
