@@ -21,13 +21,14 @@ import click
 import psutil
 import rclpy
 
-from swm_core.environment import load_environment
+from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.errors import BridgeError, ConfigError, SwmError
 from swm_core.evaluation.provenance import provenance
 from swm_core.evaluation.statistics import wilson_interval
 from swm_core.evaluation.tasks import choose_steps
 from swm_core.models.shipped import shipped_model
 from swm_core.models.weights import weights_hash
+from swm_core.planning.settings import WITHOUT_MODEL
 from swm_core.tasks import build_task
 from swm_msgs.msg import EpisodeStatus, GoalStatus
 from swm_ros.client import StackClient
@@ -174,14 +175,14 @@ def parse_seeds(text: str) -> range:
 def evaluate(client: StackClient, environment: str, task: str, seeds: range, timeout: float) -> Iterator[Outcome]:
     """The outcome of each seed, one after the other."""
     entry = load_environment(environment)
-    objects = next(iter(entry.spec.object_sets.values()))
+    objects = entry.spec.default_objects
     for seed in seeds:
         goal = build_task(choose_steps(task, objects, seed), entry.questions).name
         yield run_episode(client, seed, goal, timeout)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--environment", default="langtable", show_default=True, help="Registered environment.")
+@click.option("--environment", default=DEFAULT_ENVIRONMENT, show_default=True, help="Registered environment.")
 @click.option("--task", default="reach", show_default=True, help="Task name (targets by seed) or goal text.")
 @click.option("--seeds", default="6000:6050", show_default=True, help="first:end, the end left out.")
 @click.option("--planner", default="", help="gradient, mppi, none or random; by default the planner's own.")
@@ -199,6 +200,8 @@ def main(
     log = result.with_suffix(".log") if result else Path("out/evaluate.log")
     outcomes: list[Outcome] = []
     try:
+        folder = None if attach or (planner in WITHOUT_MODEL and model is None) else model or shipped_model(environment)
+        weights = folder and weights_hash(folder)
         chosen = parse_seeds(seeds)
         if attach:
             _run(outcomes, environment, task, chosen, timeout)
@@ -210,7 +213,6 @@ def main(
     finally:
         if result and outcomes:
             result.parent.mkdir(parents=True, exist_ok=True)
-            weights = None if attach else weights_hash(model or shipped_model(environment))
             made = summary(task, planner, outcomes) | {"weights_hash": weights} | provenance()
             result.write_text(json.dumps(made, indent=2) + "\n")
     made = summary(task, planner, outcomes)

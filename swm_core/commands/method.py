@@ -101,9 +101,10 @@ def read_method(
         ConfigError: settings that do not fit, or a base policy is needed and none is given.
         ModelError: no such model or policy.
     """
-    from swm_core.evaluation.planners import WITHOUT_MODEL, planner_config
+    from swm_core.evaluation.planners import planner_config
     from swm_core.models.shipped import shipped_model
     from swm_core.models.weights import weights_hash
+    from swm_core.planning.settings import WITHOUT_MODEL
 
     config = planner_config(planner, preset, settings, policy is not None)
     if config.needs_policy and policy is None:

@@ -14,12 +14,11 @@ import yaml
 from swm_core.environment import EnvironmentSpec
 from swm_core.errors import ConfigError
 from swm_core.planning.controller import Controller
-from swm_core.planning.settings import DEFAULT, PAPER_LANGTABLE, PLANNERS, PlannerConfig, with_policy
+from swm_core.planning.settings import DEFAULT, PAPER_LANGTABLE, PLANNERS, WITHOUT_MODEL, PlannerConfig, with_policy
 from swm_core.settings import structured
 from swm_core.tasks.task import Task
 
 PRESETS = {"default": DEFAULT, "paper": PAPER_LANGTABLE}
-WITHOUT_MODEL = ("none", "random")
 
 
 def planner_config(

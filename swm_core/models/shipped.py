@@ -19,7 +19,8 @@ def shipped_model(environment: str) -> Path:
     try:
         return shared_file(f"models/{environment}/{CONFIG}").parent
     except ConfigError as error:
-        raise ModelError(f"no model for {environment!r} is shipped; train one or give its folder ({error})") from error
+        train = f"semworld train --config configs/{environment}_compact.yaml"
+        raise ModelError(f"no weights shipped for {environment}; train with {train!r} and give the folder") from error
 
 
 def shipped_policy(environment: str) -> Path | None:

@@ -17,13 +17,14 @@ from swm_core.models.grounded import GroundedModel
 from swm_core.models.interface import WorldModel
 from swm_core.models.loading import load_world_model
 from swm_core.models.shipped import shipped_model
+from swm_core.models.uninformed import UninformedModel
 from swm_core.models.weights import weights_hash
 from swm_core.planning.gradient import climb
 from swm_core.planning.mppi import sample_plan
 from swm_core.planning.plan import Plan
 from swm_core.planning.proposals import Known, first_guesses, uniform_chunk
 from swm_core.planning.search import Bounds, Deadline, Search
-from swm_core.planning.settings import DEFAULT, POLICY, PlannerConfig
+from swm_core.planning.settings import DEFAULT, POLICY, WITHOUT_MODEL, PlannerConfig
 from swm_core.planning.value import Score, desired, make_score
 from swm_core.policies.base import BasePolicy, Observed
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
@@ -83,7 +84,7 @@ class Controller:
         seed: int = 0,
         policy: Path | None = None,
     ) -> Controller:
-        """A controller with a saved model.
+        """A controller with a saved model; planners that ask no questions do without where none is shipped.
 
         Args:
             environment: whose action bounds hold, and whose shipped model is taken when no folder is given.
@@ -97,7 +98,13 @@ class Controller:
             ConfigError: no such environment, or settings or bounds that do not fit the model.
         """
         spec = load_environment(environment).spec
-        folder = folder or shipped_model(environment)
+        actions = spec.action_low, spec.action_high, spec.action_names
+        try:
+            folder = folder or shipped_model(environment)
+        except ModelError:
+            if config.planner not in WITHOUT_MODEL:
+                raise
+            return cls(UninformedModel(spec, config.horizon), *actions, config, seed)
         model, base = load_world_model(folder), None
         if policy is not None:
             if not isinstance(model, GroundedModel):
@@ -105,7 +112,7 @@ class Controller:
             from swm_core.policies.diffusion import DiffusionPolicy  # its import takes seconds
 
             base = DiffusionPolicy.load(policy, model, weights_hash(folder))
-        return cls(model, spec.action_low, spec.action_high, spec.action_names, config, seed, base)
+        return cls(model, *actions, config, seed, base)
 
     def start(self, task: Task) -> None:
         """Begin a task at its first subgoal; nothing of an earlier one is kept."""

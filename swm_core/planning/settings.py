@@ -10,7 +10,8 @@ from swm_core.planning.gradient import GradientConfig
 from swm_core.planning.mppi import MppiConfig
 
 POLICY = "policy"  # a planner that executes the base policy alone, and a kind of proposals
-PLANNERS = ("gradient", "mppi", POLICY, "none", "random")
+WITHOUT_MODEL = ("none", "random")  # planners that ask no questions
+PLANNERS = ("gradient", "mppi", POLICY, *WITHOUT_MODEL)
 PROPOSALS = ("previous", POLICY, "named", "around", "headings", "still", "uniform")
 
 

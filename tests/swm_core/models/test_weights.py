@@ -96,5 +96,5 @@ def test_configurations_that_cannot_be_used_are_refused(folder: Path, text: str,
 
 
 def test_an_environment_without_a_model_is_an_error() -> None:
-    with pytest.raises(ModelError, match="no model for 'nowhere'"):
+    with pytest.raises(ModelError, match="no weights shipped for nowhere"):
         shipped_model("nowhere")
