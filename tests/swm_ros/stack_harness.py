@@ -29,10 +29,10 @@ class Processes:
     """Node processes of one test module; all are ended with it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.running = folder, {}
+        self.folder, self.running, self.environment = folder, {}, "langtable"
 
     def start(self, name: str, module: str, **parameters) -> subprocess.Popen:
-        command = NodeProcess(name, name, module, parameters).command(parameter_file("langtable"))
+        command = NodeProcess(name, name, module, parameters).command(parameter_file(self.environment))
         if module.endswith(".py"):
             command[1:3] = [str(HERE / module)]
         with (self.folder / f"{name}.log").open("ab") as log:

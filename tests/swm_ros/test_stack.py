@@ -7,6 +7,7 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -14,6 +15,8 @@ from sim_bridges.bridge_node import BridgeConfig
 from swm_core.environment import load_environment
 from swm_core.errors import ConfigError
 from swm_core.installation import shared_file
+from swm_core.planning.settings import PlannerConfig
+from swm_ros.conversions import action_to_twist, vector
 from swm_ros.guard import Guard, GuardConfig, Motion
 from swm_ros.monitor_node import MonitorConfig
 from swm_ros.perception_node import PerceptionConfig
@@ -28,11 +31,21 @@ CONFIGS = {
     "planner": PlannerNodeConfig,
     "monitor": MonitorConfig,
 }
-SPEC = load_environment("langtable").spec
+ENVIRONMENTS = ("langtable", "ogbench")
+every_environment = pytest.mark.parametrize("environment", ENVIRONMENTS)
 
 
-def settings() -> dict:
-    return yaml.safe_load(parameter_file("langtable").read_text())
+def settings(environment: str) -> dict:
+    return yaml.safe_load(parameter_file(environment).read_text())
+
+
+def tuples(found: dict) -> dict:
+    """Lists as tuples, as nodes get them."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
+
+
+def guard_limits(environment: str) -> dict:
+    return tuples(settings(environment)["/swm/guard"]["ros__parameters"])
 
 
 def has(config: type, name: str) -> bool:
@@ -50,34 +63,44 @@ def test_every_parameter_exists_in_its_node(mode):
             assert has(CONFIGS[process.name], name), f"{process.name} has no {name}"
 
 
-def test_every_setting_of_the_file_exists_and_every_node_has_a_section():
-    found = settings()
+@every_environment
+def test_every_setting_of_the_file_exists_and_every_node_has_a_section(environment):
+    found = settings(environment)
     assert set(found) == {f"{NAMESPACE}/{name}" for name in CONFIGS}
     for node, section in found.items():
         config = CONFIGS[node.rpartition("/")[2]]
-        config(**{k: tuple(v) if isinstance(v, list) else v for k, v in section["ros__parameters"].items()})
+        given = tuples(section["ros__parameters"])
+        assert node == "/swm/guard" or given["environment"] == environment
+        if "planner" in given:
+            given["planner"] = PlannerConfig(**tuples(given["planner"]))
+        config(**given)
 
 
-def test_the_guards_limits_are_those_of_the_environment():
-    limits = settings()["/swm/guard"]["ros__parameters"]
-    speed = SPEC.action_high[0] / SPEC.control_period
-    assert limits["max_velocity"] == pytest.approx([speed, speed, 0.0])
-    assert limits["control_period"] == SPEC.control_period
-    assert limits["workspace_low"][:2] == pytest.approx(SPEC.workspace_low[:2])
-    assert limits["workspace_high"][:2] == pytest.approx(SPEC.workspace_high[:2])
-    assert limits["workspace_low"][2] <= SPEC.workspace_low[2] <= limits["workspace_high"][2]
+@every_environment
+def test_the_guards_limits_are_those_of_the_environment(environment):
+    limits, spec = guard_limits(environment), load_environment(environment).spec
+    rates = {name: high / spec.control_period for name, high in zip(spec.action_names, spec.action_high, strict=True)}
+    assert limits["max_velocity"] == pytest.approx([rates.get(name, 0.0) for name in ("dx", "dy", "dz")])
+    assert limits["max_angular_velocity"] == pytest.approx([0.0, 0.0, rates.get("dyaw", 0.0)])
+    assert limits["max_gripper_rate"] == pytest.approx(rates.get("gripper", 0.0))
+    assert limits["control_period"] == spec.control_period
+    assert limits["workspace_low"][:2] == pytest.approx(spec.workspace_low[:2])
+    assert limits["workspace_high"][:2] == pytest.approx(spec.workspace_high[:2])
+    assert limits["workspace_low"][2] <= spec.workspace_low[2]
+    assert limits["workspace_high"][2] >= spec.workspace_high[2]
 
 
-def test_the_guard_leaves_actions_inside_the_bounds_as_they_are():
+@every_environment
+def test_the_guard_leaves_actions_inside_the_bounds_as_they_are(environment):
     """From one bound to the other: neither speed nor acceleration is cut, or plans would not be what is executed."""
-    limits = {k: tuple(v) if isinstance(v, list) else v for k, v in settings()["/swm/guard"]["ros__parameters"].items()}
-    guard = Guard(GuardConfig(**limits))
-    guard.see_effector((0.4, 0.0, 0.01), 0.0)
-    for i, sign in enumerate((1, -1, 1, -1)):
-        asked = (sign * 0.3, -sign * 0.3, 0.0)
-        out = guard.judge(Motion(asked, order=(1, 1, i)), 0.1 * i)
+    guard, spec = Guard(GuardConfig(**guard_limits(environment))), load_environment(environment).spec
+    guard.see_effector(tuple((a + b) / 2 for a, b in zip(spec.workspace_low, spec.workspace_high, strict=True)), 0.0)
+    for i, action in enumerate((spec.action_high, spec.action_low) * 2):
+        twist, gripper = action_to_twist(np.float32(action), spec)
+        asked = Motion(vector(twist.twist.linear), vector(twist.twist.angular), gripper, order=(1, 1, i))
+        out = guard.judge(asked, 0.1 * i)
         assert out is not None
-        assert out.linear == pytest.approx(asked)
+        assert (*out.linear, *out.angular, out.gripper) == pytest.approx((*asked.linear, *asked.angular, asked.gripper))
     assert not guard.counts
 
 
@@ -112,11 +135,14 @@ def test_rviz_shows_the_topics_that_exist():
 
 
 @pytest.mark.skipif(importlib.util.find_spec("launch_ros") is None, reason="ROS's launch is not installed")
-def test_the_launch_file_starts_what_the_stack_describes():
+@every_environment
+def test_the_launch_file_starts_what_the_stack_describes(environment):
     from launch import LaunchContext
     from launch_ros.actions import Node
 
-    specification = importlib.util.spec_from_file_location("sim_launch", ROOT / "launch/langtable_sim.launch.py")
+    from swm_ros.launching import nodes
+
+    specification = importlib.util.spec_from_file_location("sim_launch", ROOT / f"launch/{environment}_sim.launch.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     description = module.generate_launch_description()
@@ -125,12 +151,13 @@ def test_the_launch_file_starts_what_the_stack_describes():
     context = LaunchContext()
     for name, argument in declared.items():
         context.launch_configurations[name] = "".join(s.text for s in argument.default_value)
-    started = [n for n in module.nodes(context) if isinstance(n, Node)]
+    started = [n for n in nodes(context, environment) if isinstance(n, Node)]
     assert [n.node_executable for n in started] == [p.executable for p in stack(StackOptions())]
 
 
-def test_the_launch_file_offers_every_choice_of_the_stack():
-    text = (ROOT / "launch/langtable_sim.launch.py").read_text()
+def test_the_launch_files_offer_every_choice_of_the_stack():
+    text = (ROOT / "swm_ros/launching.py").read_text()
     offered = {"mode", "seed", "goal", "planner", "model_path", "monitor"}
     assert offered <= {f.name for f in dataclasses.fields(StackOptions)}
+    assert {f"{name}_sim.launch.py" for name in ENVIRONMENTS} == {path.name for path in (ROOT / "launch").glob("*.py")}
     assert {*offered, "rviz"} <= set(re.findall(r'DeclareLaunchArgument\(\s*"(\w+)"', text))
