@@ -98,15 +98,16 @@ def read_method(
     """The method that the options of `method_options` say.
 
     Raises:
-        ConfigError: settings that do not fit, or a base policy is needed and none is given.
+        ConfigError: settings that do not fit, the paper's where it has none, or a base policy is needed and none is
+            given.
         ModelError: no such model or policy.
     """
     from swm_core.evaluation.planners import planner_config
     from swm_core.models.shipped import shipped_model
     from swm_core.models.weights import weights_hash
-    from swm_core.planning.settings import WITHOUT_MODEL
+    from swm_core.planning.settings import WITHOUT_MODEL, start_settings
 
-    config = planner_config(planner, preset, settings, policy is not None)
+    config = planner_config(planner, start_settings(preset, environment), settings, policy is not None)
     if config.needs_policy and policy is None:
         raise ConfigError("these planner settings need a base policy: give its folder with --policy")
     folder = None if planner in WITHOUT_MODEL else model or shipped_model(environment)

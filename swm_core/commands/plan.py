@@ -48,13 +48,14 @@ def plan_command(
     from swm_core.evaluation.plan_pictures import draw_plan
     from swm_core.evaluation.planners import planner_config
     from swm_core.planning.controller import Controller
+    from swm_core.planning.settings import start_settings
     from swm_core.tasks.goal_text import parse_goal
     from swm_core.tasks.library import build_task
 
     entry = load_environment(environment)
     names = choose_objects(entry.spec, objects or next(iter(entry.spec.object_sets)))
     task = build_task(parse_goal(goal, names, entry.effector_words), entry.questions)
-    config = planner_config(planner, preset, settings, policy is not None)
+    config = planner_config(planner, start_settings(preset, environment), settings, policy is not None)
     controller = Controller.load(environment, model, config, seed, policy)
     controller.start(task)
     frame = read_frame(image)

@@ -14,33 +14,26 @@ import yaml
 from swm_core.environment import EnvironmentSpec
 from swm_core.errors import ConfigError
 from swm_core.planning.controller import Controller
-from swm_core.planning.settings import DEFAULT, PAPER_LANGTABLE, PLANNERS, WITHOUT_MODEL, PlannerConfig, with_policy
+from swm_core.planning.settings import DEFAULT, WITHOUT_MODEL, PlannerConfig, with_policy
 from swm_core.settings import structured
 from swm_core.tasks.task import Task
 
-PRESETS = {"default": DEFAULT, "paper": PAPER_LANGTABLE}
-
 
 def planner_config(
-    planner: str, preset: str = "default", settings: Sequence[str] = (), policy: bool = False
+    planner: str, start: PlannerConfig = DEFAULT, settings: Sequence[str] = (), policy: bool = False
 ) -> PlannerConfig:
     """The planner's settings.
 
     Args:
         planner: one of `PLANNERS`.
-        preset: one of `PRESETS`.
+        start: settings to start from.
         settings: "planner.NAME=VALUE" or "planner.gradient.NAME=VALUE", the value in YAML.
         policy: whether there is a base policy; its proposals then come first, and replace uniform ones.
 
     Raises:
-        ConfigError: an unknown planner, preset or setting, or a value of a wrong type or range.
+        ConfigError: an unknown planner or setting, or a value of a wrong type or range.
     """
-    if planner not in PLANNERS or preset not in PRESETS:
-        raise ConfigError(
-            f"planner {planner!r} ({', '.join(PLANNERS)}) or preset {preset!r} ({', '.join(PRESETS)}) unknown"
-        )
-    start = with_policy(PRESETS[preset]) if policy else PRESETS[preset]
-    data: dict[str, Any] = asdict(replace(start, planner=planner))
+    data: dict[str, Any] = asdict(replace(with_policy(start) if policy else start, planner=planner))
     for setting in settings:
         path, equals, value = setting.partition("=")
         first, *names = path.split(".")

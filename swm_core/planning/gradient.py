@@ -23,6 +23,8 @@ class GradientConfig:
             as a share of half its range.
         clip: largest norm of the gradient of one action (paper: 1 for Language-Table, 10 for OGBench).
         unit: scale each candidate's gradient so that its largest action gradient has norm 1, instead of clipping.
+        shares: without `unit`, measure actions as shares of half their range in rate and clip, not in the environment's
+            units; where dimensions have different units, one rate fits them all.
         trust: farthest that an action may leave its proposal, as a share of half its range; 0 for no limit.
         keep: candidates that are refined, the best of the proposals.
     """
@@ -31,6 +33,7 @@ class GradientConfig:
     rate: float = 0.25
     clip: float = 1.0
     unit: bool = True
+    shares: bool = False
     trust: float = 0.0
     keep: int = 1
 
@@ -56,12 +59,14 @@ def ascent_step(gradient: Tensor, config: GradientConfig, bounds: Bounds) -> Ten
         (C, H, A), in the environment's unit; 0 where the gradient is not finite.
     """
     gradient = gradient.nan_to_num(0.0, 0.0, 0.0)
-    if not config.unit:
-        norms = gradient.norm(dim=-1, keepdim=True)
-        return config.rate * gradient * (config.clip / norms.clamp(min=1e-12)).clamp(max=1.0)
-    scaled = gradient * bounds.half_range  # gradient per share of the range
-    largest = scaled.norm(dim=-1).amax(-1)[:, None, None]
-    return config.rate * bounds.half_range * scaled / largest.clamp(min=1e-12)
+    scale = bounds.half_range if config.unit or config.shares else torch.ones_like(bounds.half_range)
+    scaled = gradient * scale
+    norms = scaled.norm(dim=-1, keepdim=True)
+    if config.unit:
+        factor = 1.0 / norms.amax(1, keepdim=True).clamp(min=1e-12)
+    else:
+        factor = (config.clip / norms.clamp(min=1e-12)).clamp(max=1.0)
+    return config.rate * scale * scaled * factor
 
 
 def climb(

@@ -93,6 +93,29 @@ PAPER_LANGTABLE = PlannerConfig(
     gradient=GradientConfig(iterations=10, rate=0.02, clip=1.0, unit=False),
 )
 
+# Paper A.3.1 for OGBench: learning rate 0.2, gradients clipped to norm 10, twenty iterations. The package's actions are
+# shares of their range. The paper says nothing of MPPI here; 8 rounds of 16 samples (A.5.8) are the defaults, as are
+# sub-chunks of 8 and 4 of 16 actions.
+PAPER_OGBENCH = replace(
+    PAPER_LANGTABLE, gradient=GradientConfig(iterations=20, rate=0.2, clip=10.0, unit=False, shares=True)
+)
+
+PAPER = {"langtable": PAPER_LANGTABLE, "ogbench": PAPER_OGBENCH}
+PRESETS = ("default", "paper")
+
+
+def start_settings(preset: str, environment: str) -> PlannerConfig:
+    """Planner settings by the name of a preset: what measures best, or the paper's for an environment.
+
+    Raises:
+        ConfigError: no such preset, or the paper does not have the environment.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(f"preset {preset!r} is none of {', '.join(PRESETS)}")
+    if preset == "paper" and environment not in PAPER:
+        raise ConfigError(f"the paper has no planner settings for {environment}; it has some for {', '.join(PAPER)}")
+    return PAPER[environment] if preset == "paper" else DEFAULT
+
 
 def with_policy(config: PlannerConfig) -> PlannerConfig:
     """The same with proposals of a base policy, which stand in for uniform ones."""

@@ -11,6 +11,7 @@ from swm_core.cli import main
 from swm_core.errors import ConfigError
 from swm_core.evaluation.planners import planner_config
 from swm_core.models.weights import weights_hash
+from swm_core.planning.settings import PAPER_LANGTABLE
 from swm_core.policies.diffusion import save_policy
 from swm_core.policies.network import PolicyConfig, PolicyNetwork
 
@@ -50,7 +51,7 @@ def test_what_does_not_fit_is_said(model_folder: Path, tmp_path: Path, capsys: p
 
 
 def test_a_policy_changes_the_proposals_of_the_presets() -> None:
-    assert planner_config("gradient", "paper", policy=True).proposals == ("policy",)
+    assert planner_config("gradient", PAPER_LANGTABLE, policy=True).proposals == ("policy",)
     assert planner_config("gradient", policy=True).proposals[0] == "policy"
     assert not planner_config("gradient").needs_policy
     named = planner_config("gradient", settings=["planner.proposals=[still]"], policy=True)

@@ -15,6 +15,7 @@ from swm_core.evaluation.planners import Chosen, planner_config
 from swm_core.evaluation.task_reports import foretold_result
 from swm_core.evaluation.tasks import EpisodeRecord, TaskEvaluation, choose_steps, draw_start, run_episode
 from swm_core.planning.controller import PlannerConfig
+from swm_core.planning.settings import DEFAULT, PAPER_LANGTABLE, start_settings
 from swm_core.tasks import push, reach, separate, succeeded
 
 BLOCKS = load_environment("langtable").spec.object_sets["BLOCK_8"]
@@ -246,7 +247,7 @@ def test_wrong_words_are_refused(words: list[str], said: str, capsys: pytest.Cap
 
 
 def test_settings_build_on_a_preset() -> None:
-    config = planner_config("mppi", "paper", ["planner.mppi.samples=32", "planner.speeds=[0.5, 1.0]"])
+    config = planner_config("mppi", PAPER_LANGTABLE, ["planner.mppi.samples=32", "planner.speeds=[0.5, 1.0]"])
     assert (config.planner, config.proposals, config.mppi.samples, config.speeds) == (
         "mppi",
         ("uniform",),
@@ -255,4 +256,18 @@ def test_settings_build_on_a_preset() -> None:
     )
     assert config.gradient.rate == 0.02
     with pytest.raises(ConfigError, match="no group"):
-        planner_config("mppi", "paper", ["planner.horizon.x=1"])
+        planner_config("mppi", PAPER_LANGTABLE, ["planner.horizon.x=1"])
+
+
+def test_the_papers_settings_are_those_of_the_environment() -> None:
+    pushing, stacking = (start_settings("paper", name) for name in ("langtable", "ogbench"))
+    assert (pushing.gradient.rate, pushing.gradient.clip, pushing.gradient.iterations) == (0.02, 1.0, 10)
+    assert (stacking.gradient.rate, stacking.gradient.clip, stacking.gradient.iterations) == (0.2, 10.0, 20)
+    for found in (pushing, stacking):
+        assert (found.horizon, found.sub_chunk, found.execute) == (16, 8, 4)
+        assert (found.mppi.iterations, found.mppi.samples) == (8, 16)
+    assert start_settings("default", "elsewhere") == DEFAULT
+    with pytest.raises(ConfigError, match="no planner settings for elsewhere"):
+        start_settings("paper", "elsewhere")
+    with pytest.raises(ConfigError, match="default, paper"):
+        start_settings("best", "langtable")

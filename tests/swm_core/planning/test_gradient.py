@@ -146,6 +146,13 @@ def test_papers_step_is_the_clipped_gradient() -> None:
     torch.testing.assert_close(step, torch.tensor([[[0.012, 0.016], [0.006, 0.008]]]))
 
 
+def test_papers_step_in_shares_fits_dimensions_of_any_unit() -> None:
+    bounds = Bounds(torch.tensor([-0.05, -1.0]), torch.tensor([0.05, 1.0]), NOTHING)
+    gradient = torch.tensor([[[60.0, 4.0], [2.0, 0.4]]])  # by shares: (3, 4) and (0.1, 0.4)
+    step = ascent_step(gradient, GradientConfig(unit=False, shares=True, rate=0.2, clip=1.0), bounds)
+    torch.testing.assert_close(step, torch.tensor([[[0.006, 0.16], [0.001, 0.08]]]))
+
+
 def test_unit_step_moves_the_busiest_action_by_the_rate() -> None:
     bounds = Bounds(torch.full((2,), -0.03), torch.full((2,), 0.03), NOTHING)
     gradient = torch.tensor([[[3.0, 4.0], [0.3, 0.4]], [[0.0, 0.0], [0.0, 0.0]]])
