@@ -8,7 +8,7 @@ runs, with fewer demonstrations or other sizes, begin at once.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,14 +21,14 @@ from tqdm import tqdm
 
 from swm_core.data.augment import check_mirror, mirror_actions
 from swm_core.data.storage import EpisodeFile
-from swm_core.data.trajectories import find_episodes, load_trajectory
+from swm_core.data.trajectories import Trajectory, find_episodes, load_trajectory
 from swm_core.environment import EnvironmentEntry, EnvironmentSpec
 from swm_core.errors import DataError, GoalError
 from swm_core.models.grounded import GroundedModel
 from swm_core.models.vision import to_pixels
 from swm_core.policies.features import Seen, look, wanted_answers
 from swm_core.tasks.goal_text import parse_goal
-from swm_core.tasks.library import subgoal
+from swm_core.tasks.library import TaskSpec, subgoals, subgoals_pursued
 from swm_core.tasks.task import WeightedQuestion
 
 CACHE_FORMAT = "swm-features/2"
@@ -61,41 +61,46 @@ def expert_episodes(folders: Iterable[Path], behaviours: Sequence[str]) -> list[
     return [chosen[i] for i in order]
 
 
-def asked_of(file: EpisodeFile, entry: EnvironmentEntry, phrasing: int) -> tuple[WeightedQuestion, ...]:
-    """The questions of the task that an episode's behaviour was set, which its metadata tell in words.
-
-    Args:
-        file: the episode.
-        entry: registration of its environment.
-        phrasing: which of the trained phrasings.
+def step_of(file: EpisodeFile) -> TaskSpec:
+    """The task that an episode's behaviour was set, which its metadata tell in words.
 
     Raises:
-        DataError: the behaviour had no task, or one of several steps or subgoals.
+        DataError: the behaviour had no task, or one of several steps.
     """
     metadata = file.metadata
     try:
         (step,) = parse_goal(metadata.description, metadata.objects)
-        return subgoal(step, entry.questions, phrasing).questions
+        return step
     except (GoalError, ValueError) as error:
         raise DataError(f"{file.path}: {metadata.description!r} is no task of one step: {error}") from error
 
 
 def _compute(model: GroundedModel, entry: EnvironmentEntry, file: EpisodeFile) -> dict[str, Tensor]:
     """Tensors of a `Demonstration` by name."""
-    trajectory = load_trajectory(file)
+    trajectory, step = load_trajectory(file), step_of(file)
     phrasing = zlib.crc32(file.metadata.episode_id.encode())  # one an episode; all of them in the data
-    questions = asked_of(file, entry, phrasing)
-    ids, mentions = model.encode([q.text for q in questions], file.metadata.objects)
-    times = np.flatnonzero(trajectory.framed[:-1])
-    parts: list[Seen] = []
+    pursued = subgoals_pursued(step, trajectory.scenes, entry.questions)
+    goals = subgoals(step, entry.questions, phrasing)
+    times, parts = np.flatnonzero(trajectory.framed[:-1]), list[Seen]()
+    for number, goal in enumerate(goals):  # one after the other, as the episode pursued them
+        parts += _look_at(model, trajectory, times[pursued[times] == number], goal.questions)
+    most = max(part.wanted.shape[1] for part in parts)
+    padded = [with_questions(part, most).tensors() for part in parts]
+    seen = {name: torch.cat([part[name] for part in padded]) for name in padded[0]}
+    return {**seen, "times": torch.from_numpy(times), "actions": torch.from_numpy(trajectory.actions.copy())}
+
+
+def _look_at(
+    model: GroundedModel, trajectory: Trajectory, times: np.ndarray, questions: Sequence[WeightedQuestion]
+) -> Iterator[Seen]:
+    """Features of an episode's frames at some times, a few frames at once."""
+    ids, mentions = model.encode([q.text for q in questions], trajectory.scenes.names)
     for begin in range(0, len(times), FRAMES_AT_ONCE):
         images = [trajectory.frame(int(t)) for t in times[begin : begin + FRAMES_AT_ONCE]]
         with torch.no_grad():
             cells, scene, *_ = model.network.look(to_pixels(torch.from_numpy(np.stack(images))))
         words, named = (tensor.expand(len(images), -1, -1) for tensor in (ids, mentions))
-        parts.append(look(model.network, cells, scene, words, named, wanted_answers(questions)))
-    seen = {name: torch.cat([part.tensors()[name] for part in parts]) for name in parts[0].tensors()}
-    return {**seen, "times": torch.from_numpy(times), "actions": torch.from_numpy(trajectory.actions.copy())}
+        yield look(model.network, cells, scene, words, named, wanted_answers(questions))
 
 
 def _cached(path: Path, source: str) -> dict[str, Tensor] | None:

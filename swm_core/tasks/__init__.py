@@ -12,7 +12,6 @@ from swm_core.tasks.library import (
     separate,
     stack,
     steps_done,
-    subgoal,
     subgoals,
     succeeded,
 )
@@ -64,7 +63,6 @@ __all__ = [
     "separate",
     "stack",
     "steps_done",
-    "subgoal",
     "subgoals",
     "succeeded",
     "tokenize",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -139,26 +140,35 @@ def steps_done(
     return done
 
 
-# One question of a task: names of the type, arguments, weight and wanted answer.
-_Asked = tuple[tuple[str, ...], Arguments, float, bool]
+class _Asked(NamedTuple):
+    """One question of a task: names of its type, arguments, weight, wanted answer, and whether it ends the subgoal."""
+
+    names: tuple[str, ...]
+    arguments: Arguments
+    weight: float
+    desired: bool = True
+    ends: bool = False
 
 
 def _asked(spec: TaskSpec) -> list[list[_Asked]]:
     """Table 5: the questions of each subgoal.
 
-    Several blocks to avoid share that question's weight.
+    Several blocks to avoid share that question's weight. Letting go of a stacked block is not in the table: success
+    asks for a gap between it and the gripper, but what the table wants last is that it is held.
     """
     first, *others = spec.blocks
     pair = (first, *others[:1])
     if spec.kind == REACH:
-        return [[(TOUCHED, (first,), 0.8, True), (NEARER, (first,), 0.2, True)]]
+        return [[_Asked(TOUCHED, (first,), 0.8, ends=True), _Asked(NEARER, (first,), 0.2)]]
     if spec.kind == PUSH:
-        return [[(TOGETHER, pair, 0.8, True), (CLOSER_TOGETHER, pair, 0.2, True)]]
+        return [[_Asked(TOGETHER, pair, 0.8, ends=True), _Asked(CLOSER_TOGETHER, pair, 0.2)]]
     if spec.kind == STACK:
-        lift: list[_Asked] = [(GRASPED, (first,), 1.0, True)]
-        return [lift, [(ON_TOP, pair, 0.6, True), (GRASPED, (first,), 0.4, True)]]
-    apart: list[_Asked] = [(TOGETHER, (avoid, first), 0.4 / len(others), False) for avoid in others]
-    return [[(TOUCHED, (first,), 0.6, True), *apart]]
+        lift = [_Asked(GRASPED, (first,), 1.0, ends=True)]
+        lay = [_Asked(ON_TOP, pair, 0.6, ends=True), _Asked(GRASPED, (first,), 0.4)]
+        let_go = [_Asked(ON_TOP, pair, 0.6, ends=True), _Asked(TOUCHED, (first,), 0.4, False, ends=True)]
+        return [lift, lay, let_go]
+    apart = [_Asked(TOGETHER, (avoid, first), 0.4 / len(others), False, avoid == others[0]) for avoid in others]
+    return [[_Asked(TOUCHED, (first,), 0.6), *apart]]
 
 
 def wanted_truths(
@@ -181,11 +191,42 @@ def wanted_truths(
         per question its type's name, and whether the wanted answer is the right one; None where that is undefined.
     """
     found: list[tuple[str, bool | None]] = []
-    for names, arguments, _, desired in [asked for spec in specs for asked in _asked(spec)][pursued]:
-        name = find_type(names, types).name
-        truth = question_truth(Question(name, arguments, ""), before, after, types)
-        found.append((name, None if truth is None else truth == desired))
+    for asked in [asked for spec in specs for asked in _asked(spec)][pursued]:
+        name = find_type(asked.names, types).name
+        truth = question_truth(Question(name, asked.arguments, ""), before, after, types)
+        found.append((name, None if truth is None else truth == asked.desired))
     return found
+
+
+def subgoals_pursued(
+    spec: TaskSpec, scenes: SceneState, types: Sequence[QuestionType] = LANGTABLE_QUESTIONS
+) -> np.ndarray:
+    """Which subgoal of a step is pursued at each instant of an episode, if each is left as soon as it is reached.
+
+    Args:
+        spec: the step.
+        scenes: batch shape (T,).
+        types: the question types of the environment.
+
+    Returns:
+        (T,) int64, never falling; the last subgoal is not left.
+
+    Raises:
+        QuestionError: the environment lacks one of the question types, or the scenes a block.
+    """
+    pursued = np.zeros(len(scenes.effector), np.int64)
+    for number, asked in enumerate(_asked(spec)[:-1]):
+        reached = pursued == number
+        for one in asked:
+            if one.ends:
+                kind = find_type(one.names, types)
+                answers, defined = kind.truth(scenes, scenes)
+                index = kind.instance_index(scenes.names, one.arguments)
+                reached &= defined[:, index] & (answers[:, index] == one.desired)
+        if not reached.any():
+            break
+        pursued[int(reached.argmax()) :] = number + 1
+    return pursued
 
 
 def subgoals(
@@ -193,9 +234,9 @@ def subgoals(
 ) -> tuple[Subgoal, ...]:
     """The subgoals of one step with the questions, weights and wanted answers of Table 5.
 
-    The completion question is the one about touching, grasping or being on top. A separation is complete when the block
-    no longer touches the first one to avoid (weaker than the paper's success of 0.1 m: no question of Table 14 asks for
-    a distance apart).
+    The completion question is the one about touching, grasping or being on top; a stack is complete when the block is
+    on top and the gripper no longer touches it. A separation is complete when the block no longer touches the first one
+    to avoid (weaker than the paper's success of 0.1 m: no question of Table 14 asks for a distance apart).
 
     Args:
         spec: the step.
@@ -209,28 +250,14 @@ def subgoals(
     found = []
     for asked in _asked(spec):
         questions = []
-        for names, arguments, weight, desired in asked:
-            kind = find_type(names, types)
+        for one in asked:
+            kind = find_type(one.names, types)
             choices = kind.held_out if held_out else kind.phrasings
-            question = kind.ask(arguments, phrasing % len(choices), held_out=held_out)
-            questions.append(WeightedQuestion(question.text, desired != question.negated, weight))
-        found.append(Subgoal(tuple(questions), (questions[1 if spec.kind == SEPARATE else 0],)))
+            question = kind.ask(one.arguments, phrasing % len(choices), held_out=held_out)
+            questions.append(WeightedQuestion(question.text, one.desired != question.negated, one.weight))
+        ends = tuple(question for question, one in zip(questions, asked, strict=True) if one.ends)
+        found.append(Subgoal(tuple(questions), ends))
     return tuple(found)
-
-
-def subgoal(
-    spec: TaskSpec, types: Sequence[QuestionType] = LANGTABLE_QUESTIONS, phrasing: int = 0, *, held_out: bool = False
-) -> Subgoal:
-    """The subgoal of a step that has but one; arguments as `subgoals`.
-
-    Raises:
-        GoalError: the step has several.
-        QuestionError: the environment lacks one of the question types.
-    """
-    found = subgoals(spec, types, phrasing, held_out=held_out)
-    if len(found) > 1:
-        raise GoalError(f"'{spec}' has {len(found)} subgoals")
-    return found[0]
 
 
 def build_task(

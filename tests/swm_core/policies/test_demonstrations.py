@@ -5,6 +5,7 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,16 +14,17 @@ from swm_core.data.trajectories import load_trajectory
 from swm_core.environment import EnvironmentEntry, load_environment
 from swm_core.errors import DataError
 from swm_core.models.grounded import GroundedModel
+from swm_core.policies import demonstrations as demonstrations_module
 from swm_core.policies.base import Observed
 from swm_core.policies.demonstrations import (
     Demonstration,
     Moments,
-    asked_of,
     expert_episodes,
     load_demonstrations,
+    step_of,
 )
 from swm_core.policies.features import Seen, observe
-from swm_core.tasks import OGBENCH_QUESTIONS
+from swm_core.tasks import Subgoal, WeightedQuestion, reach, subgoals
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -46,19 +48,15 @@ def demonstrations(
     return load_demonstrations(files, model, "0123", entry, tmp_path_factory.mktemp("cache"), mirror=True)
 
 
-def test_the_task_follows_from_what_the_episode_says(folder: Path, entry: EnvironmentEntry) -> None:
+def test_the_task_follows_from_what_the_episode_says(folder: Path) -> None:
     file = expert_episodes([folder], ["chase"])[0]
     block = file.metadata.description.removeprefix("reach ")
-    assert [q.text for q in asked_of(file, entry, 0)] == [
-        f"Is the robotic peg touching the {block}?",
-        f"Is the robotic peg closer to the {block}?",
-    ]
-    assert asked_of(file, entry, 1)[0].text == f"Is the robotic peg in contact with the {block}?"
+    assert step_of(file) == reach(block)
     with pytest.raises(DataError, match="'wander' is no task"):
-        asked_of(expert_episodes([folder], ["wander"])[0], entry, 0)
-    stacking = replace(file, metadata=replace(file.metadata, description="stack red moon on blue cube"))
-    with pytest.raises(DataError, match="2 subgoals"):
-        asked_of(stacking, replace(entry, questions=OGBENCH_QUESTIONS), 0)
+        step_of(expert_episodes([folder], ["wander"])[0])
+    twice = replace(file, metadata=replace(file.metadata, description="reach red moon, then reach blue cube"))
+    with pytest.raises(DataError, match="no task of one step"):
+        step_of(twice)
     with pytest.raises(DataError, match="no episodes of dance; the data has chase, wander"):
         expert_episodes([folder], ["dance"])
 
@@ -68,11 +66,31 @@ def test_features_are_those_that_a_plan_is_made_of(
 ) -> None:
     first = demonstrations[0]
     phrasing = zlib.crc32(files[0].metadata.episode_id.encode())
-    questions = asked_of(files[0], entry, phrasing)
+    (goal,) = subgoals(step_of(files[0]), entry.questions, phrasing)
     image = load_trajectory(files[0]).frame(int(first.times[5]))
-    plain = observe(model, [Observed(model.observe(image))], questions, 1)
+    plain = observe(model, [Observed(model.observe(image))], goal.questions, 1)
     for name, value in first.seen[5:6].tensors().items():
         torch.testing.assert_close(value, plain.tensors()[name], atol=1e-4, rtol=1e-4, msg=name)
+
+
+def test_a_task_of_several_subgoals_is_shown_with_the_one_that_was_pursued(
+    files: list[EpisodeFile], model: GroundedModel, entry: EnvironmentEntry, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def two(*_: object) -> tuple[Subgoal, ...]:
+        first, second = (WeightedQuestion(f"Is the robotic peg {word} the red moon?") for word in ("touching", "near"))
+        return (Subgoal((first,)), Subgoal((first, replace(second, desired=False))))
+
+    monkeypatch.setattr(demonstrations_module, "subgoals", two)
+    monkeypatch.setattr(
+        demonstrations_module, "subgoals_pursued", lambda _, scenes, __: (np.arange(len(scenes.yaws)) >= 9).astype(int)
+    )
+    (one,) = load_demonstrations(files[:1], model, "0123", entry, tmp_path)
+    later = one.times >= 9
+    assert later.any()
+    assert len(one.seen.wanted) == len(one.times)
+    assert one.seen.wanted[~later].tolist() == [[1.0, 0.0]] * int((~later).sum())
+    assert one.seen.wanted[later].tolist() == [[1.0, -1.0]] * int(later.sum())
 
 
 def test_mirrored_episodes_go_the_other_way(demonstrations: list[Demonstration]) -> None:

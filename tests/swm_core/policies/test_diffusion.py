@@ -28,7 +28,7 @@ from swm_core.policies.diffusion import (
 )
 from swm_core.policies.features import Seen, observe
 from swm_core.policies.network import PolicyConfig, PolicyNetwork
-from swm_core.tasks.library import build_task, push, reach, separate, subgoal
+from swm_core.tasks.library import build_task, push, reach, separate, subgoals
 from swm_core.tasks.task import WeightedQuestion
 
 LIMIT = 0.03
@@ -47,7 +47,7 @@ def history(model: GroundedModel, frames: list[np.ndarray]) -> list[Observed]:
 
 @pytest.fixture
 def seen(model: GroundedModel, history: list[Observed]) -> Seen:
-    return observe(model, history, subgoal(push("red moon", "green star")).questions, 2)
+    return observe(model, history, subgoals(push("red moon", "green star"))[0].questions, 2)
 
 
 def test_noise_grows_from_almost_none_to_almost_all(policy_config: PolicyConfig) -> None:
@@ -61,7 +61,7 @@ def test_noise_grows_from_almost_none_to_almost_all(policy_config: PolicyConfig)
 def test_features_say_what_is_where_and_since_when(
     model: GroundedModel, history: list[Observed], seen: Seen, frames: list[np.ndarray]
 ) -> None:
-    questions = [q.text for q in subgoal(push("red moon", "green star")).questions]
+    questions = [q.text for q in subgoals(push("red moon", "green star"))[0].questions]
     assert seen.positions.shape == (1, 2, 2, 3, 3)
     assert seen.ages.tolist() == [[4.0, 0.0]]
     assert seen.things.shape == (1, len(model.network.config.names), 3)
@@ -69,13 +69,15 @@ def test_features_say_what_is_where_and_since_when(
     for place, observed in enumerate(history):
         torch.testing.assert_close(seen.positions[0, :, place], model.read(observed.frame, questions).now)
     assert not torch.equal(seen.positions[:, :, 0], seen.positions[:, :, 1])
-    alone = observe(model, history[1:], subgoal(push("red moon", "green star")).questions, 2)
+    alone = observe(model, history[1:], subgoals(push("red moon", "green star"))[0].questions, 2)
     torch.testing.assert_close(alone.positions[:, :, 0], alone.positions[:, :, 1])
     assert alone.ages.tolist() == [[0.0, 0.0]]
 
 
 def test_wanted_answers_are_told(model: GroundedModel, history: list[Observed]) -> None:
-    assert observe(model, history, subgoal(separate("red moon", "blue cube")).questions, 2).wanted.tolist() == [[1, -1]]
+    assert observe(model, history, subgoals(separate("red moon", "blue cube"))[0].questions, 2).wanted.tolist() == [
+        [1, -1]
+    ]
 
 
 def test_room_for_further_questions_changes_nothing(policy_network: PolicyNetwork, seen: Seen) -> None:
@@ -88,7 +90,7 @@ def test_room_for_further_questions_changes_nothing(policy_network: PolicyNetwor
 def test_samples_have_their_shape_and_stay_inside(
     policy_network: PolicyNetwork, model: GroundedModel, history: list[Observed], count: int
 ) -> None:
-    policy, questions = DiffusionPolicy(policy_network, model), subgoal(reach("red moon")).questions
+    policy, questions = DiffusionPolicy(policy_network, model), subgoals(reach("red moon"))[0].questions
     chunks = policy.propose(history, questions, count, generator())
     assert chunks.shape == (count, 16, 2)
     assert chunks.dtype == torch.float32
@@ -99,7 +101,7 @@ def test_samples_have_their_shape_and_stay_inside(
 def test_a_seed_decides_the_samples(
     policy_network: PolicyNetwork, model: GroundedModel, history: list[Observed]
 ) -> None:
-    policy, questions = DiffusionPolicy(policy_network, model), subgoal(reach("red moon")).questions
+    policy, questions = DiffusionPolicy(policy_network, model), subgoals(reach("red moon"))[0].questions
     drawn = []
     for seed in (1, 1, 2):
         torch.manual_seed(len(drawn))
@@ -111,7 +113,7 @@ def test_a_seed_decides_the_samples(
 
 def goals(model: GroundedModel, history: list[Observed]) -> tuple[Seen, torch.Tensor]:
     """One moment and four goals; the expert of each goes another way."""
-    each = [observe(model, history, subgoal(reach(block)).questions, 2) for block in BLOCKS]
+    each = [observe(model, history, subgoals(reach(block))[0].questions, 2) for block in BLOCKS]
     seen = Seen(**{name: torch.cat([one.tensors()[name] for one in each]) for name in each[0].tensors()})
     return seen, (0.02 * HEADINGS)[:, None].expand(-1, 4, -1)
 
@@ -138,7 +140,7 @@ def test_it_learns_to_go_where_the_goal_says(
     train(network, *goals(model, history))
     policy = DiffusionPolicy(network, model)
     for block, heading in zip(BLOCKS, HEADINGS, strict=True):
-        chunks = policy.propose(history, subgoal(reach(block)).questions, 6, generator())
+        chunks = policy.propose(history, subgoals(reach(block))[0].questions, 6, generator())
         assert float(chunks.mean((0, 1)) @ heading) == pytest.approx(0.02, abs=0.005)
         assert float((chunks.mean(1) @ heading).min()) > 0.012
 
@@ -187,7 +189,7 @@ def test_what_is_saved_is_what_is_loaded(
 ) -> None:
     save_policy(tmp_path, policy_network, {"epoch": 3})
     loaded = DiffusionPolicy.load(tmp_path, model, "0123")
-    questions = subgoal(push("red moon", "blue cube")).questions
+    questions = subgoals(push("red moon", "blue cube"))[0].questions
     wanted = DiffusionPolicy(policy_network, model).propose(history, questions, 2, generator())
     assert torch.equal(loaded.propose(history, questions, 2, generator()), wanted)
     assert loaded.network.config == policy_network.config

@@ -18,10 +18,10 @@ from swm_core.tasks import (
     reach,
     separate,
     stack,
-    subgoal,
     subgoals,
     succeeded,
 )
+from swm_core.tasks.library import subgoals_pursued
 
 NAMES = ("red cube", "blue cube", "yellow cube", "green cube")
 R, B, Y, G = NAMES
@@ -50,27 +50,40 @@ def test_reaching_is_table_5() -> None:
     ]
 
 
-def test_stacking_is_table_5_with_two_subgoals() -> None:
+def test_stacking_is_table_5_with_two_subgoals_and_letting_go() -> None:
     task = build_task(stack(B, Y), OGBENCH_QUESTIONS)
-    lift, lay = task.subgoals
+    lift, lay, let_go = task.subgoals
     assert task.name == "stack blue cube on yellow cube"
     assert rows(lift) == [("Is the robot grasping the blue cube?", 1.0, True)]
     assert rows(lay) == [
         ("Is the blue cube on top of the yellow cube?", 0.6, True),
         ("Is the robot grasping the blue cube?", 0.4, True),
     ]
-    assert [q.text for goal in task.subgoals for q in goal.completion] == [rows(lift)[0][0], rows(lay)[0][0]]
+    assert rows(let_go) == [
+        ("Is the blue cube on top of the yellow cube?", 0.6, True),
+        ("Is the robotic gripper touching the blue cube?", 0.4, False),
+    ]
+    assert [rows(goal)[:1] for goal in (lift, lay)] == [
+        [(q.text, q.weight, q.desired) for q in goal.completion] for goal in (lift, lay)
+    ]
+    assert let_go.completion == let_go.questions, "it is complete when both hold"
+
+
+def test_an_episode_pursues_one_subgoal_after_the_other() -> None:
+    held = np.zeros((2, 4, 3))
+    held[:, 1] = [[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]]
+    apart, lifted = stacked(contact=False, rise=0.0), replace(stacked(contact=False, rise=0.1), fingers=held)
+    laid, released = replace(stacked(touched=True), fingers=held), stacked()
+    scenes = SceneState.stack([apart, apart, lifted, apart, lifted, laid, laid, released])
+    assert subgoals_pursued(stack(B, Y), scenes, OGBENCH_QUESTIONS).tolist() == [0, 0, 1, 1, 1, 2, 2, 2]
+    assert not subgoals_pursued(stack(R, Y), scenes, OGBENCH_QUESTIONS).any()
+    assert not subgoals_pursued(reach(B), scenes, OGBENCH_QUESTIONS).any()
 
 
 def test_pushing_and_separating_can_be_asked_of_cubes() -> None:
-    assert rows(subgoal(push(R, B), OGBENCH_QUESTIONS))[0][0] == "Is the red cube touching the blue cube?"
-    assert rows(subgoal(separate(R, B), OGBENCH_QUESTIONS))[0][0] == "Is the robotic gripper touching the red cube?"
-
-
-def test_a_step_of_several_subgoals_is_no_single_one() -> None:
-    assert len(subgoals(stack(B, Y), OGBENCH_QUESTIONS)) == 2
-    with pytest.raises(GoalError, match="2 subgoals"):
-        subgoal(stack(B, Y), OGBENCH_QUESTIONS)
+    (pushed,), (apart,) = (subgoals(step, OGBENCH_QUESTIONS) for step in (push(R, B), separate(R, B)))
+    assert rows(pushed)[0][0] == "Is the red cube touching the blue cube?"
+    assert rows(apart)[0][0] == "Is the robotic gripper touching the red cube?"
 
 
 def test_where_nothing_can_be_grasped_stacking_is_refused() -> None:
