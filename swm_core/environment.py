@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
@@ -146,6 +147,8 @@ class EnvironmentEntry:
         locate: the auxiliary question "where is X", or None.
         effector_words: what the effector is called in questions; the first is used in tasks.
         names: all objects that may ever stand here.
+        variants: named settings for `make`, other looks above all, for evaluation out of the domain; "ogbench:pine" is
+            the variant "pine" of the environment "ogbench".
     """
 
     spec: EnvironmentSpec
@@ -155,20 +158,35 @@ class EnvironmentEntry:
     locate: LocateType | None = None
     effector_words: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def base_name(environment: str) -> str:
+    """Name of an environment without that of a variant: what models and parameter files are called by."""
+    return environment.partition(":")[0]
 
 
 def load_environment(name: str) -> EnvironmentEntry:
     """Find a registered environment.
 
+    Args:
+        name: under which it is registered, and after a colon that of a variant, if one is wanted.
+
     Raises:
-        ConfigError: no environment of that name is registered, or its simulator is not installed.
+        ConfigError: no environment of that name is registered, it lacks the variant, or its simulator is not installed.
     """
-    found = {e.name: e for e in entry_points(group=ENTRY_POINT_GROUP)}
-    if name not in found:
+    found, base = {e.name: e for e in entry_points(group=ENTRY_POINT_GROUP)}, base_name(name)
+    if base not in found:
         raise ConfigError(
-            f"no environment {name!r}; registered: {', '.join(sorted(found)) or 'none'} (is the package installed?)"
+            f"no environment {base!r}; registered: {', '.join(sorted(found)) or 'none'} (is the package installed?)"
         )
     try:
-        return found[name].load()
+        entry: EnvironmentEntry = found[base].load()
     except ImportError as error:
-        raise ConfigError(f"environment {name!r} cannot be loaded: {error}") from error
+        raise ConfigError(f"environment {base!r} cannot be loaded: {error}") from error
+    if base == name:
+        return entry
+    variant = name.partition(":")[2]
+    if variant not in entry.variants:
+        raise ConfigError(f"{base} has no variant {variant!r}; it has {', '.join(entry.variants) or 'none'}")
+    return replace(entry, make=partial(entry.make, **entry.variants[variant]))

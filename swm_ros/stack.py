@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from swm_core.environment import DEFAULT_ENVIRONMENT
+from swm_core.environment import DEFAULT_ENVIRONMENT, base_name
 from swm_core.errors import ConfigError
 from swm_core.installation import shared_file
 
@@ -36,7 +36,7 @@ class StackOptions:
     """What a user chooses about a simulated stack.
 
     Attributes:
-        environment: registered environment.
+        environment: registered environment, or a variant of one ("ogbench:pine").
         mode: "realtime" or "lockstep".
         seed: layout of the first episode, and the planner's random numbers.
         goal: goal text pursued from the start; empty for none.
@@ -110,9 +110,10 @@ def stack(options: StackOptions) -> tuple[NodeProcess, ...]:
         "model_path": options.model_path,
         "stop_when_complete": options.stop_when_complete,
     }
+    bridge: dict[str, Value] = {"mode": mode, "seed": options.seed, "environment": options.environment}
     nodes = [
         NodeProcess("guard", "guard", "swm_ros.guard_node", {"check_freshness": not lockstep}),
-        NodeProcess("bridge", "bridge", "sim_bridges.bridge_node", {"mode": mode, "seed": options.seed}),
+        NodeProcess("bridge", "bridge", "sim_bridges.bridge_node", bridge),
         NodeProcess("perception", "perception", "swm_ros.perception_node"),
         NodeProcess("planner", "planner", "swm_ros.planner_node", {k: v for k, v in planner.items() if v != ""}),
     ]
@@ -122,9 +123,9 @@ def stack(options: StackOptions) -> tuple[NodeProcess, ...]:
 
 
 def parameter_file(environment: str) -> Path:
-    """The parameter file of an environment's stack.
+    """The parameter file of an environment's stack; variants have the same.
 
     Raises:
         ConfigError: there is none.
     """
-    return shared_file(f"config/{environment}.yaml")
+    return shared_file(f"config/{base_name(environment)}.yaml")

@@ -4,7 +4,7 @@
 from typing import Any
 
 from sim_bridges.ogbench.behaviours import NoisyExpert, Play, ReachExpert, StackExpert
-from sim_bridges.ogbench.specification import BACKGROUNDS, CAMERA, CUBES, OBJECT_SETS, SPECIFICATION
+from sim_bridges.ogbench.specification import BACKGROUNDS, CAMERA, CUBES, DEFAULT_BACKGROUND, OBJECT_SETS, SPECIFICATION
 from swm_core.environment import Environment, EnvironmentEntry
 from swm_core.tasks.ogbench_questions import EFFECTOR_WORDS, OGBENCH_LOCATE, OGBENCH_QUESTIONS
 
@@ -29,6 +29,7 @@ OGBENCH = EnvironmentEntry(
     locate=OGBENCH_LOCATE,
     effector_words=EFFECTOR_WORDS,
     names=CUBES,
+    variants={name: {"background": name} for name in BACKGROUNDS if name != DEFAULT_BACKGROUND},
 )
 
 __all__ = [

@@ -36,7 +36,9 @@ def paper_command(
     workers: int,
     **method: Any,
 ) -> None:
-    """Evaluate one method on ROWS of the paper's tables: reach, separate, push, novel, multistep, or single rows.
+    """Evaluate one method on ROWS of the paper's tables.
+
+    Language-Table: reach, separate, push, novel, multistep; OGBench: og_reach, stack, background; or single rows.
 
     Finished episodes are kept beside the results (.jsonl): run again to go on.
     """
@@ -44,10 +46,12 @@ def paper_command(
     from swm_core.evaluation.task_reports import paired_result, summary_cells, task_result
     from swm_core.evaluation.task_runs import RunOptions, evaluate_task
 
-    spec, chosen = load_environment("langtable").spec, read_method("langtable", **method)
-    options, table, header = RunOptions(chosen.model, workers, progress=True, policy=chosen.policy), [], [""]
+    table, header = [], [""]
     for row in choose_rows(rows):
-        evaluation = chosen.evaluation("langtable", choose_objects(spec, row.objects), row.task, row.steps)
+        spec, chosen = load_environment(row.environment).spec, read_method(row.environment, **method)
+        objects, steps = choose_objects(spec, row.objects), row.steps or spec.episode_steps
+        evaluation = chosen.evaluation(row.environment, objects, row.task, steps)
+        options = RunOptions(chosen.model, workers, progress=True, policy=chosen.policy)
         seeds = range(first_seed, first_seed + (count or row.seeds))
         path = out / f"{row.name}_{label}.json"
         records = evaluate_task(evaluation, seeds, replace(options, log=path.with_suffix(".jsonl")))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of the paper's tables of tasks in Language-Table, with what the paper reports for them."""
+"""The rows of the paper's tables of tasks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from swm_core.errors import ConfigError
 
 MULTISTEP_STEPS = 240  # twice the 120 of A.3.1; the paper does not say
+NEW_BACKGROUND = "ogbench:pine"  # colours that training has not seen; which the paper's are it does not say
 
 
 @dataclass(frozen=True)
@@ -16,25 +17,32 @@ class PaperRow:
 
     Attributes:
         name: of the row, and of its result files.
-        table: which rows belong together: "reach", "separate" (Table 1), "push" (Table 6), "novel" (Table 4) or
-            "multistep" (Table 3).
+        table: which rows belong together: "reach", "separate", "og_reach" (Table 1), "push", "stack" (Table 6),
+            "novel", "background" (Table 4) or "multistep" (Table 3).
         task: goal, or a task name for other objects in each seed.
         objects: object set.
-        steps: most actions.
+        steps: most actions; 0 for the environment's own number.
         seeds: how many, from 6000 on.
+        environment: registered environment, or a variant of one.
     """
 
     name: str
     table: str
     task: str
     objects: str = "BLOCK_8"
-    steps: int = 120
+    steps: int = 0
     seeds: int = 50
+    environment: str = "langtable"
 
 
 def _push(table: str, first: str, second: str, objects: str = "BLOCK_8") -> PaperRow:
     name = f"{first}_{second}".replace(" ", "_")
     return PaperRow(f"push_{name}", table, f"push {first} to {second}", objects)
+
+
+def _stack(table: str, upper: str, lower: str, environment: str = "ogbench") -> PaperRow:
+    name = f"{table}_{upper}_{lower}".replace(" ", "_")
+    return PaperRow(name, table, f"stack {upper} on {lower}", "CUBE_4", environment=environment)
 
 
 def _sequence(name: str, *pairs: tuple[str, str]) -> PaperRow:
@@ -63,6 +71,12 @@ ROWS = (
     _sequence("ms2", STAR, YELLOW),
     _sequence("ms3", STAR, PENTAGON),
     _sequence("ms4", CUBE, YELLOW),
+    PaperRow("og_reach", "og_reach", "reach", "CUBE_4", seeds=100, environment="ogbench"),
+    _stack("stack", "blue cube", "yellow cube"),
+    _stack("stack", "blue cube", "green cube"),
+    _stack("stack", "yellow cube", "red cube"),
+    _stack("background", "red cube", "green cube", NEW_BACKGROUND),
+    _stack("background", "blue cube", "yellow cube", NEW_BACKGROUND),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from swm_core.environment import base_name
 from swm_core.errors import ConfigError
 from swm_core.planning.gradient import GradientConfig
 from swm_core.planning.mppi import MppiConfig
@@ -112,9 +113,10 @@ def start_settings(preset: str, environment: str) -> PlannerConfig:
     """
     if preset not in PRESETS:
         raise ConfigError(f"preset {preset!r} is none of {', '.join(PRESETS)}")
-    if preset == "paper" and environment not in PAPER:
-        raise ConfigError(f"the paper has no planner settings for {environment}; it has some for {', '.join(PAPER)}")
-    return PAPER[environment] if preset == "paper" else DEFAULT
+    name = base_name(environment)
+    if preset == "paper" and name not in PAPER:
+        raise ConfigError(f"the paper has no planner settings for {name}; it has some for {', '.join(PAPER)}")
+    return PAPER[name] if preset == "paper" else DEFAULT
 
 
 def with_policy(config: PlannerConfig) -> PlannerConfig:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from sim_bridges.ogbench import OBJECT_SETS, OGBENCH
+from sim_bridges.ogbench import BACKGROUNDS, OBJECT_SETS, OGBENCH
 from sim_bridges.ogbench.behaviours import StackExpert
 from sim_bridges.ogbench.env import OgbenchEnv
 from sim_bridges.ogbench.layout import MIN_DISTANCE, draw_layout
-from sim_bridges.ogbench.specification import CAMERA, CUBE_SIZE, SPECIFICATION
+from sim_bridges.ogbench.specification import CAMERA, CUBE_SIZE, DEFAULT_BACKGROUND, SPECIFICATION
 from sim_bridges.ogbench.world import CubeWorld
+from swm_core.environment import load_environment
 from swm_core.errors import BridgeError, ConfigError, SwmError
 
 HOLD = np.zeros(5, np.float32)
@@ -197,3 +198,13 @@ def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     env.step(HOLD)
     env.close()
     assert not (tmp_path / ".ogbench").exists()
+
+
+def test_other_backgrounds_are_variants_of_the_environment() -> None:
+    entry = load_environment("ogbench")
+    assert set(entry.variants) == set(BACKGROUNDS) - {DEFAULT_BACKGROUND}
+    assert load_environment("ogbench:pine").spec == entry.spec
+    assert load_environment("ogbench:pine").make(images=False).world.background == "pine"
+    for wrong in ("ogbench:tartan", "ogbench:", "langtable:pine"):
+        with pytest.raises(ConfigError, match="no variant"):
+            load_environment(wrong)

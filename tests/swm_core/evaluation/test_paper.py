@@ -14,9 +14,9 @@ from swm_core.evaluation.tasks import choose_steps
 
 
 def test_every_row_can_be_played_and_has_a_name_of_its_own() -> None:
-    spec = load_environment("langtable").spec
-    assert len({row.name for row in ROWS}) == len(ROWS) == 13
+    assert len({row.name for row in ROWS}) == len(ROWS) == 19
     for row in ROWS:
+        spec = load_environment(row.environment).spec
         steps = choose_steps(row.task, spec.object_sets[row.objects], 6000)
         assert len(steps) == (2 if row.table == "multistep" else 1)
 
@@ -24,8 +24,14 @@ def test_every_row_can_be_played_and_has_a_name_of_its_own() -> None:
 def test_rows_are_chosen_by_table_and_by_name() -> None:
     assert [row.name for row in choose_rows("novel")] == ["push_blue_star_red_cube", "push_yellow_moon_purple_cube"]
     assert [row.name for row in choose_rows("ms2, reach")] == ["reach", "ms2"]
+    assert [row.name for row in choose_rows("background")] == [
+        "background_red_cube_green_cube",
+        "background_blue_cube_yellow_cube",
+    ]
     for wrong in ("chess", ""):
-        with pytest.raises(ConfigError, match="known: reach, separate, push, novel, multistep"):
+        with pytest.raises(
+            ConfigError, match="known: reach, separate, push, novel, multistep, og_reach, stack, background"
+        ):
             choose_rows(wrong)
 
 
@@ -46,3 +52,15 @@ def test_the_command_writes_a_file_a_row_and_compares(tmp_path: Path, capsys: py
         == 1
     )
     assert "push yellow moon to purple cube" in capsys.readouterr().out
+
+
+def test_cubes_before_another_background_are_a_row(tmp_path: Path) -> None:
+    row = "background_red_cube_green_cube"
+    assert (
+        main(["eval", "paper", row, "--label", "none", "--out", str(tmp_path), "--count", "1", "--planner", "none"])
+        == 0
+    )
+    found = json.loads((tmp_path / f"{row}_none.json").read_text())
+    assert found["environment"] == "ogbench:pine"
+    assert found["configuration"]["steps"] == 200
+    assert found["episodes"][0]["task"] == "stack red cube on green cube"
