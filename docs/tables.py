@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the tables of results.md from the JSON files in results/: `python docs/tables.py`, `--check` to compare only.
+"""Writes the tables of the pages from what they tell of: `python docs/tables.py`, `--check` to compare only.
+
+Those of results.md are made from the JSON files in results/, that of new_environment.md from the files of the project.
 
 A table stands between `<!-- KIND` with its rows, `-->` and `<!-- end -->`. A row is `label | file | what the paper
 has`, the last part optional. Kinds: tasks (success rates), speed (milliseconds a plan), answers (accuracies of
 answers), types (accuracies per question type; one row, one file), grid (the first row is the header; in the others,
-what ends in .json becomes that file's success rate), foretold (what plans foresaw beside what happened).
+what ends in .json becomes that file's success rate), foretold (what plans foresaw beside what happened), lines (as
+grid, with patterns of paths, which become numbers of files and lines).
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ from typing import Any
 
 from swm_core.evaluation.statistics import wilson_interval
 
-HERE = Path(__file__).parent
-TABLE = re.compile(r"<!-- (tasks|speed|answers|types|grid|foretold)\n(.*?)-->\n(.*?)<!-- end -->", re.DOTALL)
+HERE = Path(__file__).resolve().parent
+PAGES = ("results.md", "new_environment.md")
+TABLE = re.compile(r"<!-- (tasks|speed|answers|types|grid|foretold|lines)\n(.*?)-->\n(.*?)<!-- end -->", re.DOTALL)
 
 
 def percent(share: float) -> str:
@@ -95,6 +99,20 @@ def foretold(rows: list[list[str]]) -> list[list[str]]:
     return table
 
 
+def counted(rows: list[list[str]]) -> list[list[str]]:
+    """Cells of a table of how much there is: what names files becomes their number and that of their lines."""
+    header, *others = rows
+    width = len(header)
+    return [header, *([row[0], *map(count, row[1:]), *[""] * (width - len(row))] for row in others)]
+
+
+def count(patterns: str) -> str:
+    """Files and lines of some patterns of paths; nothing for none."""
+    found = {path for pattern in patterns.split() for path in HERE.parent.glob(pattern)}
+    lines = sum(len(path.read_text().splitlines()) for path in found)
+    return f"{len(found)} file{'' if len(found) == 1 else 's'}, {lines} lines" if found else ""
+
+
 def one_file(kind: str, file: str) -> list[list[str]]:
     """Cells of a table that shows one file."""
     found = load(file)
@@ -114,6 +132,7 @@ def table(match: re.Match[str]) -> str:
     kind, definition = match[1], match[2]
     rows = [[part.strip() for part in line.split("|")] for line in definition.strip().splitlines()]
     makers = {"tasks": partial(listed, kind), "answers": partial(listed, kind), "grid": grid, "foretold": foretold}
+    makers["lines"] = counted
     cells = makers[kind](rows) if kind in makers else one_file(kind, rows[0][1])
     lines = ["| " + " | ".join(row) + " |" for row in cells]
     lines.insert(1, "|" + "---|" * len(cells[0]))
@@ -122,12 +141,14 @@ def table(match: re.Match[str]) -> str:
 
 def main() -> None:
     """Rewrite the tables, or with --check exit with 1 where they differ from the files."""
-    path = HERE / "results.md"
-    text = path.read_text()
-    new = TABLE.sub(table, text)
-    if "--check" in sys.argv:
-        sys.exit("docs/results.md is not what docs/tables.py makes of docs/results; run it" if new != text else 0)
-    path.write_text(new)
+    for path in (HERE / page for page in PAGES):
+        text = path.read_text()
+        new = TABLE.sub(table, text)
+        if new == text:
+            continue
+        if "--check" in sys.argv:
+            sys.exit(f"docs/{path.name} is not what docs/tables.py makes; run it")
+        path.write_text(new)
 
 
 if __name__ == "__main__":

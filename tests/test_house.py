@@ -2,6 +2,7 @@
 """The rules of the house: who may import whom, licence headers, nothing that runs code out of a file."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,12 @@ LICENSED = (".py", ".sh", ".cmake")
 ROS = {"rclpy", "swm_msgs", "sensor_msgs", "geometry_msgs", "std_msgs", "visualization_msgs", "cv_bridge", "launch_ros"}
 SIMULATORS = {"pybullet", "pybullet_data", "mujoco", "ogbench"}
 RUNS_CODE = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
+
+OF_ONE_ENVIRONMENT = {"__init__", "langtable_questions", "ogbench_questions", "places"}  # in swm_core/tasks
+NAMES_ENVIRONMENTS = {
+    "swm_core/environment.py", "swm_core/tasks/library.py", "swm_core/tasks/decompose.py",
+    "swm_core/planning/settings.py", "swm_core/evaluation/paper.py",
+}  # fmt: skip
 
 # Nodes get tensors from swm_core ready made; a module of swm_ros that must touch torch itself is named here.
 TORCH_IN_ROS: set[str] = set()
@@ -92,6 +99,27 @@ def test_nothing_runs_code_from_files() -> None:
         if (found := list(unsafe_calls(path.read_text())))
     }
     assert not broken
+
+
+def without_words(source: str) -> str:
+    """The source without docstrings and comments."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
+            body[0] = ast.Pass()
+    return ast.unparse(tree)
+
+
+def test_no_other_shared_module_names_an_environment() -> None:
+    shared = [*source_files("swm_core", "swm_ros"), *(ROOT / "sim_bridges").glob("*.py")]
+    found = {str(p.relative_to(ROOT)) for p in shared if re.search("langtable|ogbench", without_words(p.read_text()))}
+    assert found - {f"swm_core/tasks/{name}.py" for name in OF_ONE_ENVIRONMENT} == NAMES_ENVIRONMENTS
 
 
 def test_licence_headers() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from swm_core.cli import json_option, write_json
 from swm_core.commands.table import text_table
-from swm_core.environment import load_environment
+from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 
 
 @click.command("ask")
@@ -24,7 +24,7 @@ from swm_core.environment import load_environment
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="CSV, a row per action; the question is about now when not given.",
 )
-@click.option("--env", "environment", default="langtable", help="Environment of the shipped model.")
+@click.option("--env", "environment", default=DEFAULT_ENVIRONMENT, help="Environment of the shipped model.")
 @click.option(
     "--model", type=click.Path(file_okay=False, path_type=Path), help="Model folder; the shipped one if not given."
 )

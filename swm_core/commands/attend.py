@@ -9,6 +9,7 @@ import click
 
 from swm_core.cli import json_option, write_json
 from swm_core.commands.table import text_table
+from swm_core.environment import DEFAULT_ENVIRONMENT
 
 
 @click.command("attend")
@@ -16,7 +17,7 @@ from swm_core.commands.table import text_table
 @click.option(
     "--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="Frame (PNG)."
 )
-@click.option("--env", "environment", default="langtable", help="Environment of the shipped model.")
+@click.option("--env", "environment", default=DEFAULT_ENVIRONMENT, help="Environment of the shipped model.")
 @click.option(
     "--model", type=click.Path(file_okay=False, path_type=Path), help="Model folder; the shipped one if not given."
 )

@@ -9,12 +9,12 @@ import click
 
 from swm_core.cli import json_option, write_json
 from swm_core.commands.table import text_table
-from swm_core.environment import load_environment
+from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.errors import ModelError
 
 
 @click.command("bench")
-@click.option("--env", "environment", default="langtable", help="Environment.")
+@click.option("--env", "environment", default=DEFAULT_ENVIRONMENT, help="Environment.")
 @click.option(
     "--model",
     type=click.Path(file_okay=False, path_type=Path),

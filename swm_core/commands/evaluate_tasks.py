@@ -13,7 +13,7 @@ from swm_core.cli import json_option, write_json
 from swm_core.commands.method import method_options, read_method
 from swm_core.commands.table import text_table
 from swm_core.data.collection import choose_objects, parse_range
-from swm_core.environment import load_environment
+from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.errors import DataError
 
 
@@ -33,7 +33,7 @@ def read_result(path: Path) -> dict[str, Any]:
 
 
 @click.command("tasks")
-@click.option("--env", "environment", default="langtable", help="Environment.")
+@click.option("--env", "environment", default=DEFAULT_ENVIRONMENT, help="Environment.")
 @click.option(
     "--task",
     required=True,

@@ -11,7 +11,7 @@ import click
 
 from swm_core.cli import json_option, write_json
 from swm_core.commands.table import text_table
-from swm_core.environment import EnvironmentEntry, load_environment
+from swm_core.environment import DEFAULT_ENVIRONMENT, EnvironmentEntry, load_environment
 from swm_core.errors import GoalError, ModelError, WordingError
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 @click.command("goal")
 @click.argument("text")
-@click.option("--env", "environment", default="langtable", help="Environment whose objects and questions are used.")
+@click.option(
+    "--env", "environment", default=DEFAULT_ENVIRONMENT, help="Environment whose objects and questions are used."
+)
 @click.option("--objects", help="Objects in view, with commas between; the environment's default set if not given.")
 @click.option("--llm", "url", help="Ask a language model at this OpenAI-compatible address (.../v1) instead.")
 @click.option("--llm-model", default="", help="Name of the model there.")

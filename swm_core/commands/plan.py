@@ -11,7 +11,7 @@ from swm_core.cli import json_option, write_json
 from swm_core.commands.method import settings_options
 from swm_core.commands.table import text_table
 from swm_core.data.collection import choose_objects
-from swm_core.environment import load_environment
+from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 
 
 @click.command("plan")
@@ -19,7 +19,7 @@ from swm_core.environment import load_environment
 @click.option(
     "--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="Frame (PNG)."
 )
-@click.option("--env", "environment", default="langtable", help="Environment of the shipped model.")
+@click.option("--env", "environment", default=DEFAULT_ENVIRONMENT, help="Environment of the shipped model.")
 @click.option("--objects", help="Object set or 'a,b,...' in view; the environment's first set when not given.")
 @click.option("--planner", type=click.Choice(["gradient", "mppi", "policy"]), default="gradient")
 @settings_options

@@ -59,10 +59,10 @@ class QuestionCatalogue:
             raise QuestionError("no question types")
         self.types, self.locate, self.effector_words = tuple(types), locate, tuple(effector_words)
         self.names = tuple(names)
-        self.words = tuple(words) if words is not None else vocabulary(types, locate)
+        self.words = tuple(words) if words is not None else vocabulary(types, locate, self.names)
         self.type_names = tuple(t.name for t in types) + ((locate.name,) if locate else ())
         self._ids: Mapping[str, int] = {word: i + 1 for i, word in enumerate(self.words)}  # 0: padding or unknown
-        pair = ("red moon", "blue cube")
+        pair = (max(self.names, key=lambda name: len(tokenize(name)), default="red moon"),) * 2
         texts = [text for t in types for text in t.texts(pair)]
         if locate:
             texts += [text for instance in locate.instances(pair) for text in locate.texts(instance)]
