@@ -2,8 +2,9 @@
 """What the last node before the hardware lets through. Pure logic: no ROS and no clock, so that tests can attack it.
 
 Refused: not finite, wrong frame, out of order (a stale or repeated step of a plan, a plan of an earlier goal),
-anything while the emergency stop is latched. Limited: speed per axis and of the gripper, change of speed, and motion
-that would leave the workspace. This is not a safety-rated function.
+anything while the emergency stop is latched, and after its release what belongs to a goal from before. Limited: speed,
+acceleration and jerk per axis, the gripper, and motion that would leave the workspace or enter a keep-out box. This is
+not a safety-rated function.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from __future__ import annotations
 import enum
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 
-from swm_core.errors import ConfigError
+from swm_ros.guard_config import GuardConfig
+from swm_ros.guard_limits import Box, limit_change, limit_speed, rise_of, stay_inside, stay_out
+from swm_ros.motion import ZERO, Motion
 from swm_ros.schedule import SAFE_ACTION
 
-ZERO = (0.0, 0.0, 0.0)
+FIRST = (0, 0, -1)  # comes before every command
 
 
 class State(enum.IntEnum):
@@ -37,92 +40,17 @@ class Cause(enum.Enum):
     FRAME = "frame"
     ORDER = "order"
     ESTOP = "estop"
+    BEFORE_RESET = "goal from before the reset"
     UNPLANNED_MOTION = "unplanned motion"
     NO_POSE = "no effector pose"
     SPEED_LIMIT = "speed limit"
     ACCELERATION_LIMIT = "acceleration limit"
     WORKSPACE_LIMIT = "workspace limit"
+    KEEP_OUT = "keep-out box"
+    GRIPPER_LIMIT = "gripper limit"
 
 
-REFUSALS = frozenset(list(Cause)[:6])
-
-
-@dataclass(frozen=True)
-class GuardConfig:
-    """Limits and time-outs of the guard; until limits are given nothing moves.
-
-    Attributes:
-        frame: frame in which velocities must be given.
-        max_velocity: largest speed along x, y, z of that frame, m/s; 0 locks an axis.
-        max_angular_velocity: largest rate about x, y, z, rad/s; 0 locks an axis.
-        max_gripper_rate: largest rate at which the gripper opens or closes, share of its range per second; 0 locks it.
-        max_acceleration: largest change of speed along any axis, m/s^2; stopping is never limited.
-        workspace_low: lowest corner of the effector's workspace, m.
-        workspace_high: highest corner, m.
-        limit_workspace: whether motion out of the workspace is cut; needs /swm/effector_pose.
-        pose_timeout: age by receipt at which the effector's pose is too old to allow motion, s.
-        control_period: time for which one command acts, s.
-        check_freshness: whether missing commands are replaced by zero velocity; off in lockstep, where time stands
-            still.
-        command_timeout: time without an acceptable command after which zero velocity is sent, s.
-    """
-
-    frame: str = "world"
-    max_velocity: tuple[float, ...] = ZERO
-    max_angular_velocity: tuple[float, ...] = ZERO
-    max_gripper_rate: float = field(default=0.0, metadata={"range": (0.0, 1000.0)})
-    max_acceleration: float = field(default=6.5, metadata={"range": (0.01, 1000.0)})
-    workspace_low: tuple[float, ...] = ZERO
-    workspace_high: tuple[float, ...] = ZERO
-    limit_workspace: bool = True
-    pose_timeout: float = field(default=0.5, metadata={"range": (0.01, 10.0)})
-    control_period: float = field(default=0.1, metadata={"range": (0.001, 10.0)})
-    check_freshness: bool = True
-    command_timeout: float = field(default=0.25, metadata={"range": (0.01, 10.0)})
-
-    def __post_init__(self) -> None:
-        """Check what ranges cannot.
-
-        Raises:
-            ConfigError: a limit is negative, not finite or has not three numbers, or the workspace is empty.
-        """
-        for name in ("max_velocity", "max_angular_velocity", "workspace_low", "workspace_high"):
-            values = getattr(self, name)
-            if len(values) != 3 or not all(math.isfinite(v) for v in values):
-                raise ConfigError(f"{name} needs three finite numbers, got {values}")
-            if name.startswith("max") and min(values) < 0:
-                raise ConfigError(f"{name} must not be negative, got {values}")
-        if any(low > high for low, high in zip(self.workspace_low, self.workspace_high, strict=True)):
-            raise ConfigError(f"workspace is empty: {self.workspace_low} to {self.workspace_high}")
-
-
-@dataclass(frozen=True)
-class Motion:
-    """What the guard needs of a command.
-
-    Attributes:
-        linear: velocity, m/s.
-        angular: rate, rad/s.
-        gripper: rate at which the gripper closes, share of its range per second; 0 leaves it.
-        frame: frame of the velocity.
-        order: (epoch, plan id, step); must grow lexicographically from command to command.
-    """
-
-    linear: tuple[float, float, float]
-    angular: tuple[float, float, float] = ZERO
-    gripper: float = 0.0
-    frame: str = "world"
-    order: tuple[int, int, int] = (0, SAFE_ACTION, 0)
-
-    @property
-    def still(self) -> bool:
-        """Whether nothing is asked to move."""
-        return not any((*self.linear, *self.angular, self.gripper))
-
-
-def _cut(speeds: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """Speeds within +-most; one that is above by a rounding error stays as it is."""
-    return np.where(np.abs(speeds) > most * (1 + 1e-6), np.clip(speeds, -most, most), speeds)
+REFUSALS = frozenset(list(Cause)[:7])
 
 
 class Guard:
@@ -135,31 +63,54 @@ class Guard:
         self.accepted = 0
         self.limited = 0
         self.counts: Counter[Cause] = Counter()
+        self.first: dict[Cause, str] = {}  # what was said when a cause occurred first
         self.message = ""
-        self._order = (0, 0, -1)
-        self._velocity = np.zeros(3)
+        self._order = FIRST
+        self._heard_epoch = 0  # newest of the well-formed commands, refused ones included
+        self._barred_epoch = -1  # of this goal and those before it nothing passes
+        self._velocity, self._rise = np.zeros(6), np.zeros(6)
+        self._sent_at: float | None = None
         self._accepted_at: float | None = None
-        self._pose: tuple[np.ndarray, float] | None = None
+        self._hull: Box | None = None  # where the effector may be, from its last pose and what was sent since
+        self._position = np.zeros(3)
+        self._pose_at = self._moved_at = 0.0
+        self._most = np.array((*config.max_velocity, *config.max_angular_velocity))
+        self._acceleration = np.array((*config.max_acceleration, *config.max_angular_acceleration))
+        self._jerk = np.array((*config.max_jerk, *config.max_angular_jerk))
+        self._workspace = np.array(config.workspace_low), np.array(config.workspace_high)
 
     def see_effector(self, position: tuple[float, float, float], now: float) -> None:
-        """Take the effector's position (m, world frame); positions that are not finite are ignored."""
+        """Take the effector's position (m, in the frame of commands); one that is not finite is ignored."""
         if all(math.isfinite(v) for v in position):
-            self._pose = (np.asarray(position), now)
+            self._position = np.asarray(position, float)
+            self._hull = self._position, self._position
+            self._pose_at = self._moved_at = now
 
     def latch_estop(self, why: str) -> None:
         """Stop until `reset`; latching again changes nothing."""
         if not self.estop:
             self.message = f"emergency stop: {why}"
         self.estop = True
-        self._velocity = np.zeros(3)
 
     def reset(self) -> None:
-        """Release the emergency stop and forget the order of commands (a restarted planner may begin anew)."""
+        """Release the emergency stop. Only a goal given afterwards moves the robot: a release must not start it."""
+        if self.estop:
+            self._barred_epoch = max(self._order[0], self._heard_epoch)
+            self._accepted_at = None
+            self.message = "released; a new goal moves the robot"
         self.estop = False
-        self._order = (0, 0, -1)
-        self._accepted_at = None
-        self._velocity = np.zeros(3)
-        self.message = "released"
+
+    def rest(self, now: float) -> Motion | None:
+        """The safe action, when commands stay away or must not pass; None when nothing is to be sent.
+
+        Args:
+            now: when it is sent, s.
+        """
+        self._dead_reckon(now)
+        self._sent(np.zeros(6), np.zeros(6), now)
+        if self.config.safe_action == "none":
+            return None
+        return Motion(ZERO, frame=self.config.frame)
 
     def state(self, now: float) -> State:
         """What the guard is doing at a time."""
@@ -167,10 +118,7 @@ class Guard:
             return State.ESTOPPED
         if self._accepted_at is None:
             return State.WAITING
-        stale = self.config.check_freshness and now - self._accepted_at > self.config.command_timeout
-        if stale:
-            self._velocity = np.zeros(3)  # zero is being sent: accelerations count from rest
-        return State.HOLDING_STALE if stale else State.RUNNING
+        return State.HOLDING_STALE if self._stale(now) else State.RUNNING
 
     def age(self, now: float) -> float:
         """Time since the last accepted command, s; -1 before the first."""
@@ -186,74 +134,95 @@ class Guard:
         Returns:
             What may be sent on, or None when it is refused; the count of the cause tells why.
         """
+        self._dead_reckon(now)
         cause = self._refusal(motion, now)
         if cause is not None:
             self._count(cause, motion)
             return None
-        self.state(now)  # after a pause accelerations count from rest
         if motion.order[1] != SAFE_ACTION:
             self._order = motion.order
-        linear = self._limit(np.asarray(motion.linear, float), motion, now)
-        turning = np.array([*motion.angular, motion.gripper])
-        slow = _cut(turning, np.array([*self.config.max_angular_velocity, self.config.max_gripper_rate]))
-        if not np.array_equal(slow, turning):
-            self._count(Cause.SPEED_LIMIT, motion)
-        self.limited += int(not np.array_equal(slow, turning) or tuple(linear) != tuple(motion.linear))
+        causes, velocity, rise = self._limit(np.array((*motion.linear, *motion.angular)), now)
+        gripper = float(limit_speed(np.array(motion.gripper), np.array(self.config.max_gripper_rate)))
+        causes += [Cause.GRIPPER_LIMIT] * (gripper != motion.gripper)
+        for cause in causes:
+            self._count(cause, motion)
+        self.limited += bool(causes)
         self.accepted += 1
         self._accepted_at = now
-        self._velocity = linear
-        x, y, z, roll, pitch, yaw, gripper = (float(v) for v in (*linear, *slow))
-        return Motion((x, y, z), (roll, pitch, yaw), gripper, motion.frame, motion.order)
+        self._sent(velocity, rise, now)
+        x, y, z, roll, pitch, yaw = (float(v) for v in velocity)
+        return replace(motion, linear=(x, y, z), angular=(roll, pitch, yaw), gripper=gripper * self.config.speed_scale)
+
+    def _stale(self, now: float) -> bool:
+        """Whether the last command is too old; never before the first, nor in lockstep."""
+        late = self._accepted_at is not None and now - self._accepted_at > self.config.command_timeout
+        return self.config.check_freshness and late
 
     def _refusal(self, motion: Motion, now: float) -> Cause | None:
-        if self.estop:
-            return Cause.ESTOP
         if not all(math.isfinite(v) for v in (*motion.linear, *motion.angular, motion.gripper)):
-            return Cause.NOT_FINITE
+            return Cause.ESTOP if self.estop else Cause.NOT_FINITE
         if motion.frame != self.config.frame:
-            return Cause.FRAME
+            return Cause.ESTOP if self.estop else Cause.FRAME
+        if self.estop:
+            self._heard_epoch = max(self._heard_epoch, motion.order[0])
+            return Cause.ESTOP
         if motion.order[1] == SAFE_ACTION:
             return None if motion.still else Cause.UNPLANNED_MOTION
+        if motion.order[0] <= self._barred_epoch:
+            return Cause.BEFORE_RESET
         if motion.order <= self._order:
             return Cause.ORDER
-        if self.config.limit_workspace and not motion.still and self._position(now) is None:
+        if self.config.needs_pose and not motion.still and not self._pose_known(now):
             return Cause.NO_POSE
         return None
 
-    def _limit(self, velocity: np.ndarray, motion: Motion, now: float) -> np.ndarray:
-        """Cut speed, change of speed and motion out of the workspace, in this order; each may only reduce."""
+    def _limit(self, asked: np.ndarray, now: float) -> tuple[list[Cause], np.ndarray, np.ndarray]:
+        """Cut speed, growth of speed and motion to where the effector must not be, in this order.
+
+        Returns:
+            Why something was cut; (6,) velocity; (6,) acceleration with which speed grows by it.
+        """
         config = self.config
-        slow = _cut(velocity, np.asarray(config.max_velocity))
-        if not np.array_equal(slow, velocity):
-            self._count(Cause.SPEED_LIMIT, motion)
-        gentle = self._limit_change(slow)
+        causes: list[Cause] = []
+        if self._stale(now):  # the safe action was due: speed grows from rest
+            self._velocity, self._rise = np.zeros(6), np.zeros(6)
+        slow = limit_speed(asked, self._most)
+        if not np.array_equal(slow, asked):
+            causes.append(Cause.SPEED_LIMIT)
+        slow = slow * config.speed_scale
+        elapsed = config.control_period
+        if config.check_freshness and self._sent_at is not None:
+            elapsed = min(max(now - self._sent_at, 0.0), elapsed)
+        gentle = limit_change(slow, self._velocity, self._rise, elapsed, self._acceleration, self._jerk)
         if not np.array_equal(gentle, slow):
-            self._count(Cause.ACCELERATION_LIMIT, motion)
-        position = self._position(now)
-        if not config.limit_workspace or position is None:
-            return gentle
-        period = config.control_period
-        up = np.maximum((np.asarray(config.workspace_high) - position) / period, 0.0)
-        down = np.minimum((np.asarray(config.workspace_low) - position) / period, 0.0)
-        inside = np.clip(gentle, down, up)
-        if not np.allclose(inside, gentle, atol=1e-4):
-            self._count(Cause.WORKSPACE_LIMIT, motion)
-        return inside
+            causes.append(Cause.ACCELERATION_LIMIT)
+        hull, linear = self._hull, gentle[:3]
+        if hull is not None and self._pose_known(now):
+            horizon = config.command_timeout if config.check_freshness else config.control_period
+            inside = stay_inside(linear, hull, self._workspace, horizon) if config.limit_workspace else linear
+            linear = stay_out(inside, hull, config.keep_out_boxes, horizon)
+            causes += [Cause.WORKSPACE_LIMIT] * (not np.allclose(inside, gentle[:3], atol=1e-4))
+            causes += [Cause.KEEP_OUT] * (not np.allclose(linear, inside, atol=1e-4))
+        velocity = np.concatenate([linear, gentle[3:]])
+        return causes, velocity, rise_of(velocity, self._velocity, elapsed)
 
-    def _limit_change(self, velocity: np.ndarray) -> np.ndarray:
-        """Limit speeding up and reversing; slowing down towards rest is always allowed."""
-        step = self.config.max_acceleration * self.config.control_period
-        reduced = np.clip(velocity, self._velocity - step, self._velocity + step)
-        slowing = (np.abs(velocity) <= np.abs(self._velocity)) & (velocity * self._velocity >= 0)
-        # a limited reversal must not go on in the old direction: rest instead
-        reduced = np.where((velocity * self._velocity < 0) & (reduced * velocity < 0), 0.0, reduced)
-        return np.where(slowing, velocity, reduced)
+    def _sent(self, velocity: np.ndarray, rise: np.ndarray, now: float) -> None:
+        """Remember what was sent; rest after rest is no new beginning, or the next command would hardly speed up."""
+        if velocity.any() or self._velocity.any():
+            self._sent_at = now
+        self._velocity, self._rise = velocity, rise
 
-    def _position(self, now: float) -> np.ndarray | None:
-        if self._pose is None:
-            return None
-        fresh = not self.config.check_freshness or now - self._pose[1] <= self.config.pose_timeout
-        return self._pose[0] if fresh else None
+    def _pose_known(self, now: float) -> bool:
+        fresh = not self.config.check_freshness or now - self._pose_at <= self.config.pose_timeout
+        return self._hull is not None and fresh
+
+    def _dead_reckon(self, now: float) -> None:
+        """Widen the hull by the way that the command being executed may have made. In lockstep time stands still."""
+        if self._hull is None or not self.config.check_freshness:
+            return
+        self._position = self._position + self._velocity[:3] * max(now - self._moved_at, 0.0)
+        self._moved_at = max(now, self._moved_at)
+        self._hull = np.minimum(self._hull[0], self._position), np.maximum(self._hull[1], self._position)
 
     def _count(self, cause: Cause, motion: Motion) -> None:
         self.counts[cause] += 1
@@ -261,3 +230,4 @@ class Guard:
         epoch, plan, step = motion.order
         asked = f"velocity {motion.linear} m/s in {motion.frame!r}, epoch {epoch}, plan {plan}, step {step}"
         self.message = f"{verb}: {cause.value} ({asked})"
+        self.first.setdefault(cause, self.message)

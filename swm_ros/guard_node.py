@@ -2,7 +2,8 @@
 """Guard: the last node before the hardware. Applies `swm_ros.guard` to /swm/command_raw and sends /swm/command.
 
 Runs without the world model's libraries and in its own process, so that nothing that a planner does can stop it. When
-commands stay away, it sends zero velocity itself; time-outs run on receipt times of a monotonic clock. Not a
+commands stay away, it takes the safe action itself; time-outs run on receipt times of a monotonic clock. It is started
+first, ends after those that command it, and is never started again by itself: when it is gone, the stack ends. Not a
 safety-rated function.
 """
 
@@ -21,10 +22,13 @@ from std_srvs.srv import Trigger
 from swm_msgs.msg import Command, GuardStatus
 from swm_ros import qos
 from swm_ros.conversions import vector
-from swm_ros.guard import Guard, GuardConfig, Motion, State
+from swm_ros.guard import Cause, Guard, State
+from swm_ros.guard_config import GuardConfig
 from swm_ros.lifecycle import ManagedNode, run
+from swm_ros.motion import Motion
 
 STATUS_PERIOD = 0.2  # s
+LAST_WAIT = 2.0  # s that the guard waits at its end for those that command it to end first
 
 
 class GuardNode(ManagedNode[GuardConfig]):
@@ -38,7 +42,8 @@ class GuardNode(ManagedNode[GuardConfig]):
         """Declare parameters; the guard's state outlives deactivation, so that an emergency stop stays latched."""
         super().__init__("guard", GuardConfig, **kwargs)
         self.guard = Guard(self.config)
-        self._reported: tuple[State, str] | None = None
+        self._reported: State | None = None
+        self._told: set[Cause] = set()
 
     def setup(self) -> None:
         """Create the entities."""
@@ -62,7 +67,19 @@ class GuardNode(ManagedNode[GuardConfig]):
 
     def stop(self) -> None:
         """Leave the robot standing."""
-        self.send_zero()
+        self.send_safe_action()
+
+    def finish(self) -> None:
+        """Pass nothing from now on, outlive those that send commands, then leave the robot standing."""
+        if self.active:
+            self.stop()
+            end = time.monotonic() + LAST_WAIT
+            while self.count_publishers(qos.COMMAND_RAW) and time.monotonic() < end:
+                time.sleep(0.02)
+            if self.guard.counts:
+                counts = ", ".join(f"{cause.value} {number}" for cause, number in self.guard.counts.items())
+                self.get_logger().info(f"{self.guard.accepted} commands passed; refused or reduced: {counts}")
+        super().finish()
 
     def on_command(self, command: Command) -> None:
         """Judge one command and send what may pass."""
@@ -93,7 +110,7 @@ class GuardNode(ManagedNode[GuardConfig]):
     def on_silence(self) -> None:
         """The watchdog ran out: nothing acceptable came within the time-out."""
         if self.guard.state(time.monotonic()) in (State.HOLDING_STALE, State.ESTOPPED):
-            self.send_zero()
+            self.send_safe_action()
         self.report_change()
 
     def on_estop(self, message: Bool) -> None:
@@ -111,32 +128,34 @@ class GuardNode(ManagedNode[GuardConfig]):
         """Release the emergency stop."""
         was = self.guard.estop
         self.guard.reset()
-        response.success, response.message = True, "released" if was else "no emergency stop was latched"
+        response.success, response.message = True, self.guard.message if was else "no emergency stop was latched"
         self.report_change()
         return response
 
     def engage(self, why: str) -> None:
         """Latch and stop at once."""
         self.guard.latch_estop(why)
-        self.send_zero()
+        self.send_safe_action()
         self.report_change()
 
-    def send_zero(self) -> None:
-        """Publish the safe action."""
+    def send_safe_action(self) -> None:
+        """Send what the robot is to do when nothing else may pass; nothing, where that is its safe action."""
+        motion = self.guard.rest(time.monotonic())
+        if motion is None:
+            return
         command = Command()
         command.header.stamp = self.get_clock().now().to_msg()
-        command.header.frame_id = self.config.frame
+        command.header.frame_id = motion.frame
         command.twist.header = command.header
         self.publisher.publish(command)
 
     def report_change(self) -> None:
-        """Report at once when the state changed, and log it."""
-        state = self.guard.state(time.monotonic())
-        if self._reported is None or state != self._reported[0]:
+        """Report at once what is new: another state, or the first refusal of a cause."""
+        if self.guard.state(time.monotonic()) != self._reported or self.guard.first.keys() - self._told:
             self.report()
 
     def report(self) -> None:
-        """Publish the status; log a new state and a new cause once."""
+        """Publish the status with all counts; log a new state, and each cause the first time it occurs."""
         now, guard = time.monotonic(), self.guard
         state = guard.state(now)
         message = GuardStatus(
@@ -151,16 +170,17 @@ class GuardNode(ManagedNode[GuardConfig]):
         )
         message.header.stamp = self.get_clock().now().to_msg()
         self.status.publish(message)
-        if self._reported is None or self._reported[0] != state:
-            news = guard.message if self._reported is None or guard.message != self._reported[1] else ""
-            text = state.name.lower().replace("_", " ") + (f"; {news}" if news else "")
+        for cause in guard.first.keys() - self._told:
+            self._told.add(cause)
+            self.get_logger().warning(f"{guard.first[cause]}; further ones are only counted, in {qos.GUARD_STATUS}")
+        if state != self._reported:
+            text = state.name.lower().replace("_", " ")
             if state == State.RUNNING:  # two lines: rclpy ties a line of code to one severity
                 self.get_logger().info(text)
             else:
-                self.get_logger().warning(text)
-        elif guard.message != self._reported[1]:
-            self.get_logger().warning(guard.message, throttle_duration_sec=2.0)
-        self._reported = (state, guard.message)
+                why = guard.message if state == State.ESTOPPED else ""
+                self.get_logger().warning(f"{text}; {why}" if why else text)
+        self._reported = state
 
 
 def main() -> None:

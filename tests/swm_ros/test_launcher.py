@@ -79,6 +79,9 @@ def test_one_process_a_node_on_this_machine_only_and_ctrl_c_ends_all(started):
     assert "Traceback" not in text
     assert set(re.findall(r"(\w+) stopped \(rc=0\)", text)) == NODES
     assert "the planner is ending" in text
+    assert re.findall(r"(\w+) started \(pid", text)[0] == "guard"
+    stopped = re.findall(r"(\w+) stopped \(rc", text)
+    assert stopped.index("planner") < stopped.index("guard"), "the guard is to outlive who commands it"
 
 
 @pytest.mark.parametrize("name", ["planner", "guard"])

@@ -17,8 +17,10 @@ from swm_core.errors import ConfigError
 from swm_core.installation import shared_file
 from swm_core.planning.settings import PlannerConfig
 from swm_ros.conversions import action_to_twist, vector
-from swm_ros.guard import Guard, GuardConfig, Motion
+from swm_ros.guard import Guard
+from swm_ros.guard_config import GuardConfig
 from swm_ros.monitor_node import MonitorConfig
+from swm_ros.motion import Motion
 from swm_ros.perception_node import PerceptionConfig
 from swm_ros.planner_config import PlannerNodeConfig
 from swm_ros.stack import NAMESPACE, StackOptions, parameter_file, stack
@@ -78,26 +80,27 @@ def test_every_setting_of_the_file_exists_and_every_node_has_a_section(environme
 
 @every_environment
 def test_the_guards_limits_are_those_of_the_environment(environment):
-    limits, spec = guard_limits(environment), load_environment(environment).spec
+    limits, spec = GuardConfig(**guard_limits(environment)), load_environment(environment).spec
     rates = {name: high / spec.control_period for name, high in zip(spec.action_names, spec.action_high, strict=True)}
-    assert limits["max_velocity"] == pytest.approx([rates.get(name, 0.0) for name in ("dx", "dy", "dz")])
-    assert limits["max_angular_velocity"] == pytest.approx([0.0, 0.0, rates.get("dyaw", 0.0)])
-    assert limits["max_gripper_rate"] == pytest.approx(rates.get("gripper", 0.0))
-    assert limits["control_period"] == spec.control_period
-    assert limits["workspace_low"][:2] == pytest.approx(spec.workspace_low[:2])
-    assert limits["workspace_high"][:2] == pytest.approx(spec.workspace_high[:2])
-    assert limits["workspace_low"][2] <= spec.workspace_low[2]
-    assert limits["workspace_high"][2] >= spec.workspace_high[2]
+    assert limits.max_velocity == pytest.approx([rates.get(name, 0.0) for name in ("dx", "dy", "dz")])
+    assert limits.max_angular_velocity == pytest.approx([0.0, 0.0, rates.get("dyaw", 0.0)])
+    assert limits.max_gripper_rate == pytest.approx(rates.get("gripper", 0.0))
+    assert limits.control_period == spec.control_period
+    assert limits.workspace_low[:2] == pytest.approx(spec.workspace_low[:2])
+    assert limits.workspace_high[:2] == pytest.approx(spec.workspace_high[:2])
+    assert limits.workspace_low[2] <= spec.workspace_low[2]
+    assert limits.workspace_high[2] >= spec.workspace_high[2]
 
 
 @every_environment
 def test_the_guard_leaves_actions_inside_the_bounds_as_they_are(environment):
     """From one bound to the other: neither speed nor acceleration is cut, or plans would not be what is executed."""
     guard, spec = Guard(GuardConfig(**guard_limits(environment))), load_environment(environment).spec
-    guard.see_effector(tuple((a + b) / 2 for a, b in zip(spec.workspace_low, spec.workspace_high, strict=True)), 0.0)
+    middle = tuple((a + b) / 2 for a, b in zip(spec.workspace_low, spec.workspace_high, strict=True))
     for i, action in enumerate((spec.action_high, spec.action_low) * 2):
         twist, gripper = action_to_twist(np.float32(action), spec)
         asked = Motion(vector(twist.twist.linear), vector(twist.twist.angular), gripper, order=(1, 1, i))
+        guard.see_effector(middle, 0.1 * i)
         out = guard.judge(asked, 0.1 * i)
         assert out is not None
         assert (*out.linear, *out.angular, out.gripper) == pytest.approx((*asked.linear, *asked.angular, asked.gripper))
