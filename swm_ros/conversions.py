@@ -206,6 +206,23 @@ def pose(position: Sequence[float] | np.ndarray, yaw: float = 0.0) -> Pose:
     return Pose(position=_point(position), orientation=turned)
 
 
+def quaternion(rotation: np.ndarray) -> Quaternion:
+    """The unit quaternion of a (3, 3) rotation matrix, w not negative."""
+    r = np.asarray(rotation, float)
+    # Bar-Itzhack: the eigenvector of the largest eigenvalue, well conditioned for every rotation
+    k = np.array(
+        [
+            [r[0, 0] - r[1, 1] - r[2, 2], 0.0, 0.0, 0.0],
+            [r[1, 0] + r[0, 1], r[1, 1] - r[0, 0] - r[2, 2], 0.0, 0.0],
+            [r[2, 0] + r[0, 2], r[2, 1] + r[1, 2], r[2, 2] - r[0, 0] - r[1, 1], 0.0],
+            [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], r[0, 0] + r[1, 1] + r[2, 2]],
+        ]
+    )
+    found = np.linalg.eigh(k)[1][:, -1]
+    x, y, z, w = (float(v) for v in (found if found[3] >= 0 else -found))
+    return Quaternion(x=x, y=y, z=z, w=w)
+
+
 def vector(values: Vector3) -> tuple[float, float, float]:
     """Components of a vector message."""
     return values.x, values.y, values.z

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Perception: checks camera frames and hands them on as rgb8 of the size that the world model knows.
+"""Perception: a camera's frames, checked and drawn as the world model's camera would see them, rgb8.
 
-Owns /swm/observation. A frame that does not fit is refused, never scaled or padded in silence: a wrong camera must be
-seen.
+Owns /swm/observation. The camera is a topic (raw or compressed) or a device that OpenCV reads. A frame that does not
+fit is refused; it is cropped, undistorted or scaled only as the settings say: a wrong camera must be seen. For a slow
+link, one such node beside the camera gives compressed observations and another, beside the planner, takes them.
 """
 
 from __future__ import annotations
@@ -10,16 +11,27 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
-from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
+from swm_core.camera_view import Calibration, CameraView
+from swm_core.environment import DEFAULT_ENVIRONMENT, EnvironmentSpec, load_environment
 from swm_core.errors import ConfigError
+from swm_core.frames import Transform
 from swm_ros import qos
+from swm_ros.capture import Capture
+from swm_ros.compressed import FORMATS, decode, encode
+from swm_ros.conversions import stamp_of
 from swm_ros.images import ImageCause, ImageError, check, converter, from_rgb
 from swm_ros.lifecycle import ManagedNode, run
+from swm_ros.static_tf import send_static_transform
+
+CHOICES = {"source": ("raw", "compressed", "device"), "output": ("raw", *FORMATS)}
 
 
 @dataclass(frozen=True)
@@ -27,30 +39,63 @@ class PerceptionConfig:
     """Settings of the perception node.
 
     Attributes:
-        environment: registered environment whose camera size is expected.
-        width: expected image width, px; 0 takes the environment's.
-        height: expected image height, px; 0 takes the environment's.
+        environment: registered environment whose camera the model knows.
+        source: "raw" (sensor_msgs/Image), "compressed" (sensor_msgs/CompressedImage, JPEG or PNG) or "device" (OpenCV).
+        topic: of the images; empty for /camera/image_raw, or /camera/image_raw/compressed.
         reliability: "reliable" or "best_effort"; must fit the camera driver (a reliable subscriber hears no best-
             effort publisher).
+        device: of the source "device": "/dev/video0", an address or a file.
+        rate: frames per second that a device is asked for.
+        device_latency: time from exposure until a device's frame is here, s; its stamp is that much earlier.
+        width: width of the camera's frames, px; 0 takes the environment's.
+        height: height of the camera's frames, px; 0 takes the environment's.
+        calibration: file of camera_calibration (YAML); frames are undistorted with it. Empty for none.
+        crop: left, top, width and height of what is seen in the undistorted frame, px; empty for all of it.
+        camera_pose: of the camera's optical frame in the world: x, y, z (m), quaternion x, y, z, w. Frames are then
+            drawn as the model's camera would see the table; needs a calibration.
+        camera_frame: name of the camera's optical frame, in headers and for tf.
+        publish_tf: whether `camera_pose` is published as a static transform from `world_frame` to `camera_frame`.
+        world_frame: name of the frame in which the model's world is described.
+        output: "raw", or "jpeg" or "png" to publish /swm/observation/compressed instead.
+        quality: of JPEG.
         diagnostics_period: time between diagnostic messages, s.
     """
 
     environment: str = DEFAULT_ENVIRONMENT
-    width: int = field(default=0, metadata={"range": (0, 4096)})
-    height: int = field(default=0, metadata={"range": (0, 4096)})
+    source: str = "raw"
+    topic: str = ""
     reliability: str = "reliable"
+    device: str = "/dev/video0"
+    rate: float = field(default=30.0, metadata={"range": (0.1, 1000.0)})
+    device_latency: float = field(default=0.0, metadata={"range": (0.0, 1.0)})
+    width: int = field(default=0, metadata={"range": (0, 8192)})
+    height: int = field(default=0, metadata={"range": (0, 8192)})
+    calibration: str = ""
+    crop: tuple[int, ...] = ()
+    camera_pose: tuple[float, ...] = ()
+    camera_frame: str = "camera"
+    publish_tf: bool = False
+    world_frame: str = "world"
+    output: str = "raw"
+    quality: int = field(default=95, metadata={"range": (1, 100)})
     diagnostics_period: float = field(default=1.0, metadata={"range": (0.05, 60.0)})
 
     def __post_init__(self) -> None:
-        """Check the choice.
+        """Check the choices.
 
         Raises:
-            ConfigError: the reliability is neither of the two, or only one of width and height is given.
+            ConfigError: one of them is not offered, only one of width and height is given, or the pose is none.
         """
         if self.reliability not in ("reliable", "best_effort"):
             raise ConfigError(f"reliability is {self.reliability!r}; choose reliable or best_effort")
+        for name, offered in CHOICES.items():
+            if getattr(self, name) not in offered:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; choose {', '.join(offered)}")
         if bool(self.width) != bool(self.height):
             raise ConfigError("give both width and height, or neither")
+        Transform.from_numbers(self.camera_pose, "camera_pose")
+        if self.publish_tf and not self.camera_pose:
+            raise ConfigError("publish_tf needs a camera_pose")
 
 
 class Perception(ManagedNode[PerceptionConfig]):
@@ -68,18 +113,46 @@ class Perception(ManagedNode[PerceptionConfig]):
         self._failing = False
 
     def setup(self) -> None:
-        """Find the wanted size and the converter."""
-        self.size = (self.config.width, self.config.height)
-        if not self.config.width:
-            camera = load_environment(self.config.environment).spec.camera
-            self.size = (camera.width, camera.height)
+        """Find the wanted size, the view and the converter; connect to the camera."""
+        config = self.config
+        spec = load_environment(config.environment).spec
+        self.size = (config.width, config.height) if config.width else (spec.camera.width, spec.camera.height)
+        self.view = self._view(spec)
         self.convert, name = converter()
         self.get_logger().info(f"expecting {self.size[0]}x{self.size[1]} images; converting with {name}")
-        self.publisher = self.advertise(Image, qos.OBSERVATION, qos.IMAGE)
+        raw = config.output == "raw"
+        kind, topic = (Image, qos.OBSERVATION) if raw else (CompressedImage, qos.OBSERVATION_COMPRESSED)
+        self.publisher = self.advertise(kind, topic, qos.IMAGE)
         self.diagnostics = self.advertise(DiagnosticArray, qos.DIAGNOSTICS, qos.RECORD)
-        reliable = self.config.reliability == "reliable"
-        self.listen(Image, qos.CAMERA_IMAGE, self.on_image, qos.IMAGE if reliable else qos.SENSOR)
-        self.every(self.config.diagnostics_period, self.report)
+        if config.publish_tf:
+            pose = Transform.from_numbers(config.camera_pose, "camera_pose")
+            send_static_transform(self, config.world_frame, config.camera_frame, pose)
+        self._connect()
+        self.every(config.diagnostics_period, self.report)
+
+    def _view(self, spec: EnvironmentSpec) -> CameraView | None:
+        """What turns the camera's frames into the model's; None where they are that already."""
+        config, camera = self.config, spec.camera
+        if self.size == (camera.width, camera.height) and not (config.calibration or config.crop or config.camera_pose):
+            return None
+        calibration = Calibration.load(Path(config.calibration).expanduser()) if config.calibration else None
+        pose = Transform.from_numbers(config.camera_pose, "camera_pose") if config.camera_pose else None
+        return CameraView(self.size, camera, calibration, config.crop, pose, spec.table_height)
+
+    def _connect(self) -> None:
+        config = self.config
+        profile = qos.IMAGE if config.reliability == "reliable" else qos.SENSOR
+        if config.source == "raw":
+            self.listen(Image, config.topic or qos.CAMERA_IMAGE, self.on_image, profile)
+        elif config.source == "compressed":
+            topic = config.topic or f"{qos.CAMERA_IMAGE}/compressed"
+            self.listen(CompressedImage, topic, self.on_compressed, profile)
+        else:
+            ready = self.create_guard_condition(self.on_device)
+            self.own(lambda: self.destroy_guard_condition(ready))
+            tell = self.get_logger().warning
+            self.capture = Capture(config.device, self.size, config.rate, ready.trigger, tell)
+            self.own(self.capture.close)
 
     def on_image(self, message: Image) -> None:
         """Check, convert and hand on one frame."""
@@ -88,8 +161,37 @@ class Perception(ManagedNode[PerceptionConfig]):
         except ImageError as error:
             self.refuse(error)
             return
-        observation = from_rgb(self.convert(message))
-        observation.header = message.header
+        self.hand_on(self.convert(message), message.header)
+
+    def on_compressed(self, message: CompressedImage) -> None:
+        """Check, decode and hand on one frame."""
+        try:
+            image = decode(message, *self.size)
+        except ImageError as error:
+            self.refuse(error)
+            return
+        self.hand_on(image, message.header)
+
+    def on_device(self) -> None:
+        """Take what the camera's thread has read."""
+        taken = self.capture.take()
+        if taken is None or not self.active:
+            return
+        frame, came = taken
+        if frame.shape != (self.size[1], self.size[0], 3):
+            found = f"{frame.shape[1]}x{frame.shape[0]}"
+            text = f"{self.config.device} gives {found} frames, {self.size[0]}x{self.size[1]} expected"
+            self.refuse(ImageError(ImageCause.SIZE, text))
+            return
+        stamp = stamp_of(came - round(self.config.device_latency * 1e9))
+        self.hand_on(frame[..., ::-1], Header(stamp=stamp, frame_id=self.config.camera_frame))
+
+    def hand_on(self, image: np.ndarray, header: Header) -> None:
+        """Publish the (H, W, 3) uint8 RGB frame as the model's camera would have taken it."""
+        seen = image if self.view is None else self.view(np.ascontiguousarray(image))
+        output = self.config.output
+        observation = from_rgb(seen) if output == "raw" else encode(seen, output, self.config.quality)
+        observation.header = header
         self.accepted += 1
         self._failing = False
         self.publisher.publish(observation)
@@ -107,7 +209,8 @@ class Perception(ManagedNode[PerceptionConfig]):
         values = [KeyValue(key="accepted", value=str(self.accepted))]
         values += [KeyValue(key=f"refused: {cause.value}", value=str(self.refused[cause])) for cause in ImageCause]
         text = f"frames refused: {self.reason}" if self._failing else "frames accepted"
-        status = DiagnosticStatus(level=level, name="swm/perception", message=text, hardware_id="camera", values=values)
+        name = f"swm/{self.get_name()}"
+        status = DiagnosticStatus(level=level, name=name, message=text, hardware_id="camera", values=values)
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()
         self.diagnostics.publish(message)
