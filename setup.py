@@ -86,11 +86,13 @@ setup(
         "console_scripts": [
             "semworld = swm_core.cli:main",
             "swm-sim = swm_ros.launcher:main",
+            "swm-robot = swm_ros.robot_launcher:main",
             "perception = swm_ros.perception_node:main",
             "planner = swm_ros.planner_node:main",
             "guard = swm_ros.guard_node:main",
             "monitor = swm_ros.monitor_node:main",
             "bridge = sim_bridges.bridge_node:main",
+            "rehearsal_robot = sim_bridges.rehearsal_bridge:main",
         ],
         "semworld.environments": [
             "langtable = sim_bridges.langtable:LANGTABLE",

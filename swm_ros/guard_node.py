@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import sys
 import time
+from dataclasses import dataclass, field
 
 from geometry_msgs.msg import PoseStamped, Vector3
 from rclpy.publisher import Publisher
@@ -19,6 +20,7 @@ from rclpy.timer import Timer
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
+from swm_core.errors import ConfigError
 from swm_msgs.msg import Command, GuardStatus
 from swm_ros import qos
 from swm_ros.conversions import vector
@@ -26,12 +28,25 @@ from swm_ros.guard import Cause, Guard, State
 from swm_ros.guard_config import GuardConfig
 from swm_ros.lifecycle import ManagedNode, run
 from swm_ros.motion import Motion
+from swm_ros.robot_interface import RobotInterface, RobotPort
+from swm_ros.static_tf import send_static_transform
 
 STATUS_PERIOD = 0.2  # s
 LAST_WAIT = 2.0  # s that the guard waits at its end for those that command it to end first
 
 
-class GuardNode(ManagedNode[GuardConfig]):
+@dataclass(frozen=True)
+class GuardNodeConfig(GuardConfig):
+    """Settings of the guard node.
+
+    Attributes:
+        robot: how the robot is spoken to.
+    """
+
+    robot: RobotInterface = field(default_factory=RobotInterface)
+
+
+class GuardNode(ManagedNode[GuardNodeConfig]):
     """The node."""
 
     publisher: Publisher
@@ -40,17 +55,26 @@ class GuardNode(ManagedNode[GuardConfig]):
 
     def __init__(self, **kwargs: object) -> None:
         """Declare parameters; the guard's state outlives deactivation, so that an emergency stop stays latched."""
-        super().__init__("guard", GuardConfig, **kwargs)
+        super().__init__("guard", GuardNodeConfig, **kwargs)
         self.guard = Guard(self.config)
         self._reported: State | None = None
         self._told: set[Cause] = set()
 
     def setup(self) -> None:
         """Create the entities."""
-        self.publisher = self.advertise(Command, qos.COMMAND_SAFE, qos.COMMAND)
+        robot = self.config.robot
+        self.publisher = self.advertise(
+            Command, qos.COMMAND_DRY_RUN if robot.dry_run else qos.COMMAND_SAFE, qos.COMMAND
+        )
+        self.robot = RobotPort(robot, self.config.frame, self.config.control_period, self.advertise)
+        if robot.dry_run:
+            self.get_logger().warning(f"dry run: nothing leaves; what would is on {qos.COMMAND_DRY_RUN}")
+        if robot.publish_tf:
+            send_static_transform(self, self.config.frame, robot.twist_frame, robot.base)
         self.status = self.advertise(GuardStatus, qos.GUARD_STATUS, qos.STATUS)
         self.listen(Command, qos.COMMAND_RAW, self.on_command, qos.COMMAND)
-        self.listen(PoseStamped, qos.EFFECTOR_POSE, self.on_pose, qos.COMMAND)
+        profile = qos.COMMAND if robot.pose_reliability == "reliable" else qos.SENSOR
+        self.listen(PoseStamped, robot.pose_topic, self.on_pose, profile)
         # Two subscriptions: one hears every publisher, the other gets what was latched before this node began.
         for profile in (qos.GOAL, qos.LATCHED_EVENT):
             stop = self.create_subscription(Bool, qos.ESTOP, self.on_estop, profile)
@@ -99,13 +123,20 @@ class GuardNode(ManagedNode[GuardConfig]):
         command.twist.twist.linear = Vector3(**dict(zip("xyz", allowed.linear, strict=True)))
         command.twist.twist.angular = Vector3(**dict(zip("xyz", allowed.angular, strict=True)))
         command.gripper = allowed.gripper
-        self.publisher.publish(command)
+        self.send(command)
         self.report_change()
+
+    def send(self, command: Command) -> None:
+        """Publish a command that may leave, for whoever listens and for the robot."""
+        self.publisher.publish(command)
+        self.robot.send(command, self.get_clock().now().to_msg())
 
     def on_pose(self, pose: PoseStamped) -> None:
         """Keep where the effector is."""
-        position = pose.pose.position
-        self.guard.see_effector((position.x, position.y, position.z), time.monotonic())
+        try:
+            self.guard.see_effector(self.robot.position(pose), time.monotonic())
+        except ConfigError as error:
+            self.get_logger().error(str(error), once=True)
 
     def on_silence(self) -> None:
         """The watchdog ran out: nothing acceptable came within the time-out."""
@@ -147,7 +178,7 @@ class GuardNode(ManagedNode[GuardConfig]):
         command.header.stamp = self.get_clock().now().to_msg()
         command.header.frame_id = motion.frame
         command.twist.header = command.header
-        self.publisher.publish(command)
+        self.send(command)
 
     def report_change(self) -> None:
         """Report at once what is new: another state, or the first refusal of a cause."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,26 +19,29 @@ from honcho.manager import Manager
 
 from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.errors import ConfigError
-from swm_ros.stack import ENVIRONMENT, LAUNCHER_PID, MODES, StackOptions, parameter_file, stack
+from swm_ros.stack import ENVIRONMENT, LAUNCHER_PID, MODES, NodeProcess, StackOptions, parameter_file, stack
 
 
-def run(options: StackOptions, client: list[str] | None = None) -> int:
-    """Run the stack until a process ends or a signal comes.
+def run(
+    processes: Sequence[NodeProcess],
+    file: Path,
+    client: list[str] | None = None,
+    environment: Mapping[str, str] = ENVIRONMENT,
+) -> int:
+    """Run nodes until a process ends or a signal comes.
 
     Args:
-        options: what to run.
+        processes: what to run.
+        file: the nodes' parameters.
         client: command line of a further process; its end ends the stack and gives the exit status.
+        environment: variables for the nodes, unless they are set already.
 
     Returns:
         Exit status: that of the process that ended first, 130 after Ctrl-C, 143 after SIGTERM.
-
-    Raises:
-        ConfigError: the environment has no parameter file.
     """
-    file = parameter_file(options.environment)
-    env = {**ENVIRONMENT, **os.environ, LAUNCHER_PID: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+    env = {**environment, **os.environ, LAUNCHER_PID: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
     manager = Manager()
-    commands = {process.name: process.command(file) for process in stack(options)}
+    commands = {process.name: process.command(file) for process in processes}
     if client:
         commands["client"] = client
     for name, command in commands.items():
@@ -72,7 +76,7 @@ def main(
             client = [sys.executable, "-m", "swm_ros.demo", "--goal", goal]
             client += ["--out", str(out), "--timeout", str(timeout)]
             options = replace(options, goal="", monitor=True)
-        sys.exit(run(options, client))
+        sys.exit(run(stack(options), parameter_file(options.environment), client))
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
 

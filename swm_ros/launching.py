@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A simulated stack for `ros2 launch`, made from `swm_ros.stack`; imported by the files in launch/ alone.
+"""Stacks for `ros2 launch`, made from `swm_ros.stack`; imported by the files in launch/ alone.
 
 Needs ROS's own launch, which does not come from PyPI.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
@@ -16,7 +17,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from swm_core.installation import PACKAGE, shared_file
-from swm_ros.stack import ENVIRONMENT, MODES, NAMESPACE, StackOptions, Value, parameter_file, stack
+from swm_ros.stack import ENVIRONMENT, MODES, NAMESPACE, NodeProcess, StackOptions, Value, parameter_file, stack
 
 ARGUMENTS = (
     DeclareLaunchArgument("mode", default_value="realtime", choices=MODES, description="10 Hz, or one step a command"),
@@ -38,6 +39,35 @@ def typed(values: Mapping[str, Value]) -> list[dict[str, ParameterValue]]:
     return [{name: ParameterValue(value, value_type=type(value)) for name, value in values.items()}] if values else []
 
 
+def node_actions(processes: Sequence[NodeProcess], file: Path) -> list[Node]:
+    """An action for each node; when one ends, all end, and none is started again.
+
+    Args:
+        processes: the nodes.
+        file: their parameters.
+    """
+    return [
+        Node(
+            package=PACKAGE,
+            executable=process.executable,
+            name=process.name,
+            namespace=NAMESPACE,
+            parameters=[str(file), *typed(process.parameters)],
+            output="screen",
+            on_exit=Shutdown(reason=f"{process.name} ended"),
+        )
+        for process in processes
+    ]
+
+
+def environment_actions(variables: Mapping[str, str]) -> list[SetEnvironmentVariable]:
+    """Set environment variables that are not set yet."""
+    return [
+        SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=value))
+        for name, value in variables.items()
+    ]
+
+
 def nodes(context: LaunchContext, environment: str) -> list[LaunchDescriptionEntity]:
     """The nodes of an environment's stack for the arguments given; when one ends, all end."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ("mode", "goal", "planner", "model_path")}
@@ -46,19 +76,7 @@ def nodes(context: LaunchContext, environment: str) -> list[LaunchDescriptionEnt
         name: LaunchConfiguration(name).perform(context).lower() in ("true", "1") for name in ("monitor", "rviz")
     }
     options = StackOptions(environment, seed=seed, monitor=switches["monitor"], **given)
-    file = str(parameter_file(options.environment))
-    found: list[LaunchDescriptionEntity] = [
-        Node(
-            package=PACKAGE,
-            executable=process.executable,
-            name=process.name,
-            namespace=NAMESPACE,
-            parameters=[file, *typed(process.parameters)],
-            output="screen",
-            on_exit=Shutdown(reason=f"{process.name} ended"),
-        )
-        for process in stack(options)
-    ]
+    found: list[LaunchDescriptionEntity] = [*node_actions(stack(options), parameter_file(options.environment))]
     if switches["rviz"]:
         found.append(Node(package="rviz2", executable="rviz2", arguments=["-d", str(shared_file("rviz/swm.rviz"))]))
     return found
@@ -66,8 +84,5 @@ def nodes(context: LaunchContext, environment: str) -> list[LaunchDescriptionEnt
 
 def simulated_stack(environment: str) -> LaunchDescription:
     """Arguments, discovery on this machine only (unless set), nodes."""
-    local = [
-        SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=value))
-        for name, value in ENVIRONMENT.items()
-    ]
-    return LaunchDescription([*ARGUMENTS, *local, OpaqueFunction(function=partial(nodes, environment=environment))])
+    started = OpaqueFunction(function=partial(nodes, environment=environment))
+    return LaunchDescription([*ARGUMENTS, *environment_actions(ENVIRONMENT), started])

@@ -26,18 +26,19 @@ _ENTRY = re.compile(r"^(\w+): (.*)$")
 
 
 def descriptions(config_type: type) -> dict[str, str]:
-    """The "Attributes:" entries of a Google docstring, continuation lines joined."""
+    """The "Attributes:" entries of a class's Google docstring and those of its bases, continuation lines joined."""
     found: dict[str, str] = {}
-    lines = inspect.cleandoc(config_type.__doc__ or "").partition("Attributes:\n")[2].splitlines()
-    name = None
-    for line in lines:
-        if not line.startswith("    "):
-            break
-        match = _ENTRY.match(line[4:])
-        if match:
-            name, found[match[1]] = match[1], match[2]
-        elif name:
-            found[name] += " " + line.strip()
+    for owner in reversed(config_type.__mro__[:-1]):
+        lines = inspect.cleandoc(owner.__dict__.get("__doc__") or "").partition("Attributes:\n")[2].splitlines()
+        name = None
+        for line in lines:
+            if not line.startswith("    "):
+                break
+            match = _ENTRY.match(line[4:])
+            if match:
+                name, found[match[1]] = match[1], match[2]
+            elif name:
+                found[name] += " " + line.strip()
     return found
 
 
@@ -81,7 +82,7 @@ def refuse_unknown(node: Node) -> None:
         if not node.has_parameter(name) and not name.startswith(("qos_overrides.", "use_sim_time"))
     )
     if unknown:
-        known = sorted(name for name in node._parameters if "." not in name or name.startswith("planner."))
+        known = sorted(name for name in node._parameters if not name.startswith("qos_overrides."))
         raise ConfigError(f"{node.get_name()} has no parameter {', '.join(unknown)}; it has {', '.join(known)}")
 
 

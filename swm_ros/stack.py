@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one description of the stack: which nodes, from which modules, with which parameters.
 
-`launch/*.launch.py` (for `ros2 launch`) and `swm-sim` (for people without ROS) are both made from it. No ROS is
-imported here.
+`launch/*.launch.py` (for `ros2 launch`), `swm-sim` and `swm-robot` (for people without ROS's tools) are made from it.
+No ROS is imported here.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import yaml
 
 from swm_core.environment import DEFAULT_ENVIRONMENT, base_name
 from swm_core.errors import ConfigError
@@ -22,13 +24,10 @@ NAMESPACE = "/swm"
 MODES = ("realtime", "lockstep")
 LAUNCHER_PID = "SWM_LAUNCHER_PID"  # environment variable: the nodes end when that process is gone
 Value = str | int | float | bool
-# Simulations talk on this machine only, unless the user has chosen a discovery range.
 # The mathematics leaves a core to the other nodes, and its threads sleep while they wait.
-ENVIRONMENT = {
-    "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-    "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) - 1)),
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
+THREADS = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) - 1)), "OMP_WAIT_POLICY": "PASSIVE"}
+# Simulations talk on this machine only, unless the user has chosen a discovery range.
+ENVIRONMENT = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **THREADS}
 
 
 @dataclass(frozen=True)
@@ -99,27 +98,119 @@ class NodeProcess:
         return line
 
 
+# What each node runs: its name for `ros2 run`, and its module. In the order of the start; the guard is first, and also
+# ends last. None of them needs another to be there first.
+EXECUTABLES = {
+    "guard": ("guard", "swm_ros.guard_node"),
+    "bridge": ("bridge", "sim_bridges.bridge_node"),
+    "robot": ("rehearsal_robot", "sim_bridges.rehearsal_bridge"),
+    "camera": ("perception", "swm_ros.perception_node"),
+    "perception": ("perception", "swm_ros.perception_node"),
+    "planner": ("planner", "swm_ros.planner_node"),
+    "monitor": ("monitor", "swm_ros.monitor_node"),
+}
+
+
 def stack(options: StackOptions) -> tuple[NodeProcess, ...]:
-    """The nodes in the order in which they are started; none of them needs another to be there first."""
+    """The nodes of a simulated stack, in the order in which they are started."""
     lockstep, mode = options.mode == "lockstep", options.mode
-    planner: dict[str, Value] = {
-        "mode": mode,
-        "seed": options.seed,
-        "goal": options.goal,
-        "planner.planner": options.planner,
-        "model_path": options.model_path,
-        "stop_when_complete": options.stop_when_complete,
+    parameters: dict[str, dict[str, Value]] = {
+        "guard": {"check_freshness": not lockstep},
+        "bridge": {"mode": mode, "seed": options.seed, "environment": options.environment},
+        "perception": {},
+        "planner": {
+            "mode": mode,
+            "seed": options.seed,
+            "goal": options.goal,
+            "planner.planner": options.planner,
+            "model_path": options.model_path,
+            "stop_when_complete": options.stop_when_complete,
+        },
     }
-    bridge: dict[str, Value] = {"mode": mode, "seed": options.seed, "environment": options.environment}
-    nodes = [
-        NodeProcess("guard", "guard", "swm_ros.guard_node", {"check_freshness": not lockstep}),
-        NodeProcess("bridge", "bridge", "sim_bridges.bridge_node", bridge),
-        NodeProcess("perception", "perception", "swm_ros.perception_node"),
-        NodeProcess("planner", "planner", "swm_ros.planner_node", {k: v for k, v in planner.items() if v != ""}),
-    ]
     if options.monitor:
-        nodes.append(NodeProcess("monitor", "monitor", "swm_ros.monitor_node"))
-    return tuple(nodes)
+        parameters["monitor"] = {}
+    return _processes(parameters)
+
+
+@dataclass(frozen=True)
+class RobotOptions:
+    """What a user chooses about a robot's stack, beside the file that describes the robot.
+
+    Attributes:
+        config: the file: ROS parameters, with a section for each node that runs.
+        nodes: of these, those that run here; empty for all.
+        goal: goal text pursued from the start; empty for none.
+        planner: "gradient", "mppi", "none" or "random"; empty for what the file says.
+        model_path: folder of the weights; empty for what the file says.
+        dry_run: whether no command leaves; None for what the file says.
+        speed_scale: factor on every velocity; None for what the file says.
+        stop_when_complete: whether a goal ends when the model holds it for reached.
+    """
+
+    config: Path
+    nodes: tuple[str, ...] = ()
+    goal: str = ""
+    planner: str = ""
+    model_path: str = ""
+    dry_run: bool | None = None
+    speed_scale: float | None = None
+    stop_when_complete: bool = True
+
+
+def robot_stack(options: RobotOptions) -> tuple[NodeProcess, ...]:
+    """The nodes of a robot's stack that run here, in the order in which they are started.
+
+    Raises:
+        ConfigError: the file cannot be read, has a section of no node, or lacks one that is wanted.
+    """
+    described = _sections(options.config)
+    wanted = options.nodes or described
+    missing = [name for name in wanted if name not in described]
+    if missing:
+        raise ConfigError(f"{options.config} has no section {NAMESPACE}/{missing[0]}; it has {', '.join(described)}")
+    given: dict[str, dict[str, Value | None]] = {
+        "guard": {"robot.dry_run": options.dry_run, "speed_scale": options.speed_scale},
+        "planner": {
+            "goal": options.goal,
+            "planner.planner": options.planner,
+            "model_path": options.model_path,
+            "stop_when_complete": None if options.stop_when_complete else False,
+        },
+    }
+    chosen = {n: {k: v for k, v in given.get(n, {}).items() if v is not None} for n in EXECUTABLES if n in wanted}
+    return _processes(chosen)
+
+
+def names_of_nodes(text: str) -> tuple[str, ...]:
+    """The names in a comma-separated list."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def robot_environment(processes: Sequence[NodeProcess]) -> dict[str, str]:
+    """Variables for a robot's nodes: they find each other over the network, unless the robot is a rehearsal's."""
+    return ENVIRONMENT if any(process.name == "robot" for process in processes) else THREADS
+
+
+def _sections(config: Path) -> tuple[str, ...]:
+    """The nodes that a parameter file describes."""
+    try:
+        content = yaml.safe_load(config.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{config} cannot be read: {error}") from error
+    names = list(content) if isinstance(content, dict) else []
+    known = {f"{NAMESPACE}/{name}": name for name in EXECUTABLES}
+    strange = [name for name in names if name not in known]
+    if strange or not names:
+        raise ConfigError(f"{config} has {strange or 'no sections'}; a robot's file has some of {', '.join(known)}")
+    return tuple(known[name] for name in names)
+
+
+def _processes(parameters: Mapping[str, Mapping[str, Value]]) -> tuple[NodeProcess, ...]:
+    """A process for each node, without the parameters that are empty."""
+    return tuple(
+        NodeProcess(name, *EXECUTABLES[name], {k: v for k, v in values.items() if v != ""})
+        for name, values in parameters.items()
+    )
 
 
 def parameter_file(environment: str) -> Path:
