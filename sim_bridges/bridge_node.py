@@ -72,11 +72,12 @@ class BridgeConfig:
 class Bridge(ManagedNode[BridgeConfig]):
     """The node."""
 
+    config_type: type[BridgeConfig] = BridgeConfig
     images: Publisher
 
     def __init__(self, **kwargs: object) -> None:
         """Declare parameters."""
-        super().__init__("bridge", BridgeConfig, **kwargs)
+        super().__init__("bridge", self.config_type, **kwargs)
         self.simulation: Simulation | None = None
         self.lockstep = self.config.mode == "lockstep"
         self.instant: Instant | None = None
@@ -98,9 +99,8 @@ class Bridge(ManagedNode[BridgeConfig]):
         self.images = self.advertise(Image, qos.CAMERA_IMAGE, qos.IMAGE)
         self.infos = self.advertise(CameraInfo, qos.CAMERA_INFO, qos.IMAGE)
         self.scenes = self.advertise(SceneState, qos.SCENE_STATE, qos.RECORD)
-        self.poses = self.advertise(PoseStamped, qos.EFFECTOR_POSE, qos.COMMAND)
         self.status = self.advertise(EpisodeStatus, qos.EPISODE_STATUS, qos.STATUS)
-        self.listen(Command, qos.COMMAND_SAFE, self.on_command, qos.COMMAND)
+        self.setup_robot()
         self.listen(GoalStatus, qos.GOAL_STATUS, self.on_goal_status, qos.STATUS)
         self.serve(ResetEpisode, qos.RESET_EPISODE, self.on_reset)
         self._ready = self.create_guard_condition(self.collect)
@@ -109,6 +109,11 @@ class Bridge(ManagedNode[BridgeConfig]):
             self.every(REPEAT_PERIOD / 2, self.repeat)
         else:
             self.every(self.spec.control_period, self.tick, self.get_clock())
+
+    def setup_robot(self) -> None:
+        """Create what a robot has: where commands come in and where the effector's pose goes."""
+        self.poses = self.advertise(PoseStamped, qos.EFFECTOR_POSE, qos.COMMAND)
+        self.listen(Command, qos.COMMAND_SAFE, self.on_command, qos.COMMAND)
 
     def start(self) -> None:
         """Begin the first episode; no command from before a pause is executed."""
@@ -202,10 +207,18 @@ class Bridge(ManagedNode[BridgeConfig]):
         world = Header(stamp=stamp_of(stamp), frame_id="world")
         camera = Header(stamp=world.stamp, frame_id="camera")
         self.scenes.publish(scene_to_message(instant.scene, world, instant.episode.number, instant.step))
-        self.poses.publish(PoseStamped(header=world, pose=pose(instant.scene.effector)))
+        self.publish_pose(PoseStamped(header=world, pose=pose(instant.scene.effector)))
         self.publish_status()
         info, image = camera_info(self.spec.camera), from_rgb(instant.image)
         info.header = image.header = camera
+        self.publish_frame(info, image)
+
+    def publish_pose(self, stamped: PoseStamped) -> None:
+        """Tell where the effector is, in the world."""
+        self.poses.publish(stamped)
+
+    def publish_frame(self, info: CameraInfo, image: Image) -> None:
+        """Send a frame with the calibration of its camera."""
         self.infos.publish(info)
         self.images.publish(image)
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluates tasks through ROS: the stack in lockstep, goals by topic, success by the simulator's truth.
+"""Evaluates tasks through ROS: goals by topic, success by the simulator's truth.
 
-`python -m swm_ros.evaluate --task reach --seeds 6000:6050 --json out.json`
+`python -m swm_ros.evaluate --task reach --seeds 6000:6050 --json out.json` runs the stack in lockstep. With
+`--rehearsal bad-link` it runs in real time as on a robot: standard topics, frames that come late and not all
+(config/robot_rehearsal.yaml); `perfect-link` is the same without delays and losses, for comparison.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ from pathlib import Path
 import click
 import psutil
 import rclpy
+import yaml
 
 from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.errors import BridgeError, ConfigError, SwmError
 from swm_core.evaluation.provenance import provenance
 from swm_core.evaluation.statistics import wilson_interval
 from swm_core.evaluation.tasks import choose_steps
+from swm_core.installation import shared_file
 from swm_core.models.shipped import shipped_model
 from swm_core.models.weights import weights_hash
 from swm_core.planning.settings import WITHOUT_MODEL
@@ -36,6 +40,8 @@ from swm_ros.goals import TERMINAL
 from swm_ros.stack import ENVIRONMENT
 
 STARTUP = 180.0  # s, on a busy machine
+SETTLE = 1.0  # s of real time after a reset until no frame of the episode before is under way
+REHEARSALS = ("bad-link", "perfect-link")
 END_TIMEOUT = 15.0  # s for the launcher to end
 REASONS = {EpisodeStatus.SUCCESS: "success", EpisodeStatus.STEP_LIMIT: "step limit", EpisodeStatus.FAILED: "simulator"}
 
@@ -61,20 +67,25 @@ class Outcome:
     seconds: float
 
 
-def run_episode(client: StackClient, seed: int, goal: str, timeout: float) -> Outcome:
+def run_episode(client: StackClient, seed: int, goal: str, timeout: float, limit: int | None = None) -> Outcome:
     """Reset, send the goal, wait for the end.
 
     Args:
-        client: of a stack in lockstep.
+        client: of a running stack.
         seed: of the layout.
         goal: goal text.
         timeout: longest time for the episode, s.
+        limit: steps after the goal at which an episode ends in real time; None in lockstep (the simulator ends it).
 
     Raises:
         BridgeError: the stack does not answer, refuses the goal, or the episode does not end.
     """
     client.cancel()
     number = client.reset(seed, goal)
+    first = 0
+    if limit is not None:
+        client.spin(SETTLE)
+        first = client.episode.step if client.episode else 0
     begun = time.monotonic()
     status = client.send_goal(goal)
     if status.state == GoalStatus.REFUSED:
@@ -83,24 +94,29 @@ def run_episode(client: StackClient, seed: int, goal: str, timeout: float) -> Ou
     def over() -> bool:
         episode, pursued = client.episode, client.goal
         ended = episode is not None and episode.episode == number and episode.state == EpisodeStatus.ENDED
+        if limit is not None and episode is not None:
+            ended = episode.goal_reached or episode.step - first >= limit
         return ended or (pursued is not None and pursued.goal_id == status.goal_id and pursued.state in TERMINAL)
 
     client.wait(over, timeout, f"the end of the episode with seed {seed}")
     episode = client.episode
     if episode is None or episode.episode != number:
         raise BridgeError(f"the episode with seed {seed} was reset by somebody else")
-    steps = episode.reached_step if episode.goal_reached else episode.step
-    end = REASONS.get(episode.end_reason, f"planner: {client.goal.message if client.goal else ''}")
+    steps = (episode.reached_step if episode.goal_reached else episode.step) - first
+    reason = episode.end_reason
+    if limit is not None and (episode.goal_reached or steps >= limit):
+        reason = EpisodeStatus.SUCCESS if episode.goal_reached else EpisodeStatus.STEP_LIMIT
+    end = REASONS.get(reason, f"planner: {client.goal.message if client.goal else ''}")
     return Outcome(seed, goal, episode.goal_reached, steps, end, time.monotonic() - begun)
 
 
-def summary(task: str, planner: str, outcomes: list[Outcome]) -> dict:
+def summary(task: str, planner: str, outcomes: list[Outcome], through: str = "ROS 2, lockstep") -> dict:
     """JSON-ready result with the 95 % Wilson interval of the success rate."""
     successes, n = sum(o.success for o in outcomes), len(outcomes)
     steps = sorted(o.steps for o in outcomes if o.success)
     return {
         "task": task,
-        "through": "ROS 2, lockstep",
+        "through": through,
         "planner": planner or "default",
         "n": n,
         "successes": successes,
@@ -133,21 +149,39 @@ def end(process: subprocess.Popen, timeout: float = END_TIMEOUT) -> None:
                 node.kill()
 
 
+def lockstep_command(environment: str, planner: str, model: Path | None) -> list[str]:
+    """Command line of a stack in lockstep, without monitor."""
+    command = ["swm_ros.launcher", environment, "--mode", "lockstep", "--no-monitor", "--keep-going"]
+    return command + (["--planner", planner] if planner else []) + (["--model", str(model)] if model else [])
+
+
+def rehearsal_command(kind: str, seed: int, planner: str, model: Path | None, file: Path) -> tuple[list[str], str]:
+    """Command line of a rehearsal's stack, and what it goes through; its settings are written to a file.
+
+    Args:
+        kind: one of REHEARSALS.
+        seed: of the link's delays and losses.
+        planner: empty for the default.
+        model: folder of the weights; None for those shipped.
+        file: for the settings.
+    """
+    settings = yaml.safe_load(shared_file("config/robot_rehearsal.yaml").read_text())
+    robot = settings["/swm/robot"]["ros__parameters"]
+    robot["seed"] = seed
+    if kind == "perfect-link":
+        robot |= {"latency": 0.0, "jitter": 0.0, "drop": 0.0}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    command = ["swm_ros.robot_launcher", "--config", str(file), "--keep-going"]
+    command += (["--planner", planner] if planner else []) + (["--model", str(model)] if model else [])
+    link = f"{robot['latency']} s late, jitter {robot['jitter']} s, {robot['drop']:.0%} of the frames lost"
+    return command, f"ROS 2, real time, standard topics, frames {link}"
+
+
 @contextmanager
-def launched(environment: str, planner: str, model: Path | None, log: Path) -> Iterator[subprocess.Popen]:
-    """A stack in lockstep for the time of the context, without monitor; its output goes to a file."""
-    command = [
-        sys.executable,
-        "-m",
-        "swm_ros.launcher",
-        environment,
-        "--mode",
-        "lockstep",
-        "--no-monitor",
-        "--keep-going",
-    ]
-    command += ["--planner", planner] if planner else []
-    command += ["--model", str(model)] if model else []
+def launched(module_and_arguments: list[str], log: Path) -> Iterator[subprocess.Popen]:
+    """A stack for the time of the context; its output goes to a file."""
+    command = [sys.executable, "-m", *module_and_arguments]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)  # noqa: S603
@@ -172,13 +206,15 @@ def parse_seeds(text: str) -> range:
     return range(first, last)
 
 
-def evaluate(client: StackClient, environment: str, task: str, seeds: range, timeout: float) -> Iterator[Outcome]:
+def evaluate(
+    client: StackClient, environment: str, task: str, seeds: range, timeout: float, realtime: bool = False
+) -> Iterator[Outcome]:
     """The outcome of each seed, one after the other."""
     entry = load_environment(environment)
     objects = entry.spec.default_objects
     for seed in seeds:
         goal = build_task(choose_steps(task, objects, seed), entry.questions).name
-        yield run_episode(client, seed, goal, timeout)
+        yield run_episode(client, seed, goal, timeout, entry.spec.episode_steps if realtime else None)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -188,46 +224,54 @@ def evaluate(client: StackClient, environment: str, task: str, seeds: range, tim
 @click.option("--planner", default="", help="gradient, mppi, none or random; by default the planner's own.")
 @click.option("--model", type=click.Path(path_type=Path), help="Folder of the weights; by default those shipped.")
 @click.option("--json", "result", type=click.Path(path_type=Path), help="File for the result.")
+@click.option(
+    "--rehearsal", type=click.Choice(REHEARSALS), help="In real time, as on a robot, over such a camera link."
+)
 @click.option("--attach", is_flag=True, help="Use a stack that runs already (lockstep, --keep-going).")
 @click.option("--timeout", default=300.0, show_default=True, help="Longest time for one episode, s.")
 def main(
     environment: str, task: str, seeds: str, planner: str, model: Path | None, result: Path | None,
-    attach: bool, timeout: float,
+    rehearsal: str | None, attach: bool, timeout: float,
 ) -> None:  # fmt: skip
-    """Evaluate a task through ROS 2, in lockstep, by the simulator's truth."""
+    """Evaluate a task through ROS 2, in lockstep or in a rehearsal, by the simulator's truth."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     log = result.with_suffix(".log") if result else Path("out/evaluate.log")
     outcomes: list[Outcome] = []
+    command, through = lockstep_command(environment, planner, model), "ROS 2, lockstep"
+    realtime = rehearsal is not None
     try:
         folder = None if attach or (planner in WITHOUT_MODEL and model is None) else model or shipped_model(environment)
         weights = folder and weights_hash(folder)
         chosen = parse_seeds(seeds)
+        if rehearsal is not None:
+            file = log.with_suffix(".yaml")
+            command, through = rehearsal_command(rehearsal, chosen[0], planner, model, file)
         if attach:
-            _run(outcomes, environment, task, chosen, timeout)
+            _run(outcomes, environment, task, chosen, timeout, realtime)
         else:
-            with launched(environment, planner, model, log):
-                _run(outcomes, environment, task, chosen, timeout)
+            with launched(command, log):
+                _run(outcomes, environment, task, chosen, timeout, realtime)
     except SwmError as error:
         raise click.ClickException(f"{error} (the nodes' log: {log})") from error
     finally:
         if result and outcomes:
             result.parent.mkdir(parents=True, exist_ok=True)
-            made = summary(task, planner, outcomes) | {"weights_hash": weights} | provenance()
+            made = summary(task, planner, outcomes, through) | {"weights_hash": weights} | provenance()
             result.write_text(json.dumps(made, indent=2) + "\n")
-    made = summary(task, planner, outcomes)
+    made = summary(task, planner, outcomes, through)
     low, high = made["interval"]
     click.echo(
         f"{made['successes']} of {made['n']} reached ({made['success_rate']:.0%}, 95 % interval {low:.0%}-{high:.0%})"
     )
 
 
-def _run(outcomes: list[Outcome], environment: str, task: str, seeds: range, timeout: float) -> None:
+def _run(outcomes: list[Outcome], environment: str, task: str, seeds: range, timeout: float, realtime: bool) -> None:
     rclpy.init()
     client = StackClient("evaluate")
     try:
         client.wait_ready(STARTUP)
-        for outcome in evaluate(client, environment, task, seeds, timeout):
+        for outcome in evaluate(client, environment, task, seeds, timeout, realtime):
             outcomes.append(outcome)
             click.echo(
                 f"{outcome.seed}  {outcome.task:32s} {outcome.end:12s} {outcome.steps:4d} st. {outcome.seconds:5.1f} s"

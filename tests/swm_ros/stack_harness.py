@@ -31,8 +31,8 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self.folder, self.running, self.environment = folder, {}, "langtable"
 
-    def start(self, name: str, module: str, **parameters) -> subprocess.Popen:
-        command = NodeProcess(name, name, module, parameters).command(parameter_file(self.environment))
+    def start(self, name: str, module: str, file: Path | None = None, **parameters) -> subprocess.Popen:
+        command = NodeProcess(name, name, module, parameters).command(file or parameter_file(self.environment))
         if module.endswith(".py"):
             command[1:3] = [str(HERE / module)]
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -47,6 +47,12 @@ class Processes:
         now = time.monotonic()
         process.wait()
         return now
+
+    def stop(self, name: str) -> None:
+        """SIGINT, and wait for the end."""
+        process = self.running.pop(name)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 0
 
     def end(self) -> dict[str, int]:
         """SIGINT to all; exit statuses by name."""
