@@ -40,6 +40,7 @@ from swm_ros.goals import TERMINAL
 from swm_ros.stack import ENVIRONMENT
 
 STARTUP = 180.0  # s, on a busy machine
+ANSWER = 60.0  # s for a node to answer, on a busy machine
 SETTLE = 1.0  # s of real time after a reset until no frame of the episode before is under way
 REHEARSALS = ("bad-link", "perfect-link")
 END_TIMEOUT = 15.0  # s for the launcher to end
@@ -80,14 +81,14 @@ def run_episode(client: StackClient, seed: int, goal: str, timeout: float, limit
     Raises:
         BridgeError: the stack does not answer, refuses the goal, or the episode does not end.
     """
-    client.cancel()
-    number = client.reset(seed, goal)
+    client.cancel(ANSWER)
+    number = client.reset(seed, goal, timeout=ANSWER)
     first = 0
     if limit is not None:
         client.spin(SETTLE)
         first = client.episode.step if client.episode else 0
     begun = time.monotonic()
-    status = client.send_goal(goal)
+    status = client.send_goal(goal, ANSWER)
     if status.state == GoalStatus.REFUSED:
         raise BridgeError(f"goal {goal!r} was refused: {status.message}")
 

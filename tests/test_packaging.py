@@ -24,7 +24,7 @@ ROS_KEYS = {
     "action_msgs", "ament_cmake", "ament_index_python", "builtin_interfaces", "cv_bridge", "diagnostic_msgs",
     "geometry_msgs", "launch", "launch_ros", "lifecycle_msgs", "nav_msgs", "rcl_interfaces", "rclpy", "ros2launch",
     "rosidl_default_generators", "rosidl_default_runtime", "rviz2", "sensor_msgs", "std_msgs", "std_srvs",
-    "visualization_msgs",
+    "tf2_msgs", "visualization_msgs",
 }  # fmt: skip
 SYSTEM_KEYS = {
     "python3-click", "python3-imageio", "python3-matplotlib", "python3-numpy", "python3-opencv", "python3-pil",

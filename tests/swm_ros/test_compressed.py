@@ -38,7 +38,8 @@ def bomb() -> bytes:
         + struct.pack(">I", len(header))
         + chunk
         + struct.pack(">I", zlib.crc32(chunk))
-        + b"\0" * 64
+        + b"\0\0\0\x40IDAT"
+        + bytes(64)
     )
 
 

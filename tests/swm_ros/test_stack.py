@@ -144,7 +144,7 @@ def test_a_robots_stack_is_split_over_machines_by_name_and_overridden_by_choice(
     ("text", "nodes", "said"),
     [
         ("/swm/guard: {}", ("planner",), "no section /swm/planner"),
-        ("/swm/gaurd: {}", (), "gaurd"),
+        ("/swm/arm: {}", (), "arm"),
         ("", (), "no sections"),
         ("a: [", (), "cannot be read"),
     ],
