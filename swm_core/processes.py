@@ -45,6 +45,14 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(map_threshold, most) and mallopt(trim_threshold, (1 << 31) - 1))
 
 
+def use_threads(count: int) -> None:
+    """Let PyTorch's mathematics use that many threads in this process; 0 leaves it as the environment says."""
+    if count:
+        import torch  # the module serves processes that do without
+
+        torch.set_num_threads(count)
+
+
 def _end_with_parent() -> None:
     """End this process as soon as its parent is gone, however it went."""
     parent = multiprocessing.parent_process()

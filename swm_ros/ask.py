@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import array
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from rclpy.task import Future
 
 from swm_core.environment import EnvironmentSpec
-from swm_core.errors import QuestionError
+from swm_core.errors import QuestionError, SwmError
 from swm_msgs.msg import ResultCode
 from swm_msgs.srv import AskQuestion
 from swm_ros.conversions import MAX_QUESTIONS, stamp_of
+from swm_ros.lifecycle import ManagedNode
+from swm_ros.planning_worker import Frame, PlanningWorker
 
 MAX_HORIZON = 64  # actions
 
@@ -52,3 +57,51 @@ def fill_answer(response: AskQuestion.Response, probabilities: np.ndarray, stamp
     response.horizons = probabilities.shape[1]
     response.probabilities = array.array("f", np.asarray(probabilities, np.float32).tobytes())
     response.observation_stamp = stamp_of(stamp)
+
+
+class Asker:
+    """Answers what-if questions about the newest frame; planning waits meanwhile, so one asks at a time."""
+
+    def __init__(
+        self,
+        node: ManagedNode[Any],
+        spec: EnvironmentSpec,
+        worker: PlanningWorker,
+        newest: Callable[[], Frame | None],
+    ) -> None:
+        """Serve nothing yet.
+
+        Args:
+            node: whose executor waits for the answers.
+            spec: of the environment, for its actions.
+            worker: that answers.
+            newest: gives the newest frame.
+        """
+        self._node, self._spec, self._worker, self._newest = node, spec, worker, newest
+        self._busy = False
+
+    async def answer(self, request: AskQuestion.Request, response: AskQuestion.Response) -> AskQuestion.Response:
+        """The service's callback."""
+        frame = self._newest()
+        if not self._node.active or frame is None:
+            response.code, response.message = ResultCode.NOT_ACTIVE, "no frame has been received yet"
+            return response
+        if self._busy:
+            response.code, response.message = ResultCode.NOT_ACTIVE, "busy with an earlier question; ask again"
+            return response
+        self._busy = True
+        try:
+            questions, actions = ask_arguments(request, self._spec)
+            job = self._worker.ask(frame.image, questions, actions)
+            done: Future = Future(executor=self._node.executor)
+            job.add_done_callback(lambda _: done.set_result(None))
+            await done
+            fill_answer(response, job.result(), frame.stamp)
+        except SwmError as error:
+            response.code, response.message = ResultCode.BAD_ARGUMENT, str(error)
+        except Exception as error:  # whatever the model raises is the asker's to know, not the node's end
+            self._node.get_logger().error(f"a question failed: {error!r}")
+            response.code, response.message = ResultCode.UNKNOWN, f"{type(error).__name__}: {error}"
+        finally:
+            self._busy = False
+        return response

@@ -120,6 +120,11 @@ class Guard:
             return State.WAITING
         return State.HOLDING_STALE if self._stale(now) else State.RUNNING
 
+    @property
+    def epoch(self) -> int:
+        """Epoch of the newest goal that was obeyed, or that a release bars; 0 before the first. Newer goals pass."""
+        return max(self._order[0], self._barred_epoch, 0)
+
     def age(self, now: float) -> float:
         """Time since the last accepted command, s; -1 before the first."""
         return -1.0 if self._accepted_at is None else now - self._accepted_at

@@ -193,6 +193,7 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
             state=int(state),
             estop=guard.estop,
             command_age=guard.age(now),
+            epoch=guard.epoch,
             accepted=guard.accepted,
             limited=guard.limited,
             causes=[cause.value for cause in guard.counts],

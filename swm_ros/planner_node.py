@@ -17,7 +17,6 @@ from collections.abc import Callable
 import numpy as np
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.publisher import Publisher
-from rclpy.task import Future as RosFuture
 from rclpy.timer import Timer
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -25,18 +24,18 @@ from std_msgs.msg import String
 from swm_core.environment import load_environment
 from swm_core.errors import SwmError
 from swm_core.planning.controller import Controller
-from swm_msgs.msg import Command, GoalStatus, PlanStats, ResultCode, SceneState
+from swm_msgs.msg import Command, GoalStatus, GuardStatus, PlanStats, ResultCode, SceneState
 from swm_msgs.msg import Plan as PlanMessage
 from swm_msgs.srv import AskQuestion
 from swm_ros import qos
-from swm_ros.ask import ask_arguments, fill_answer
+from swm_ros.ask import Asker
 from swm_ros.conversions import action_to_twist, nanoseconds, stamp_of
 from swm_ros.goal_server import GoalServer
 from swm_ros.goals import Goal
 from swm_ros.images import Reader
 from swm_ros.lifecycle import ManagedNode, run
-from swm_ros.plan_messages import plan_message, plan_stats
-from swm_ros.planner_config import PlannerNodeConfig, load_controller, load_goal_parser
+from swm_ros.plan_messages import Numbered, plan_message, plan_stats
+from swm_ros.planner_config import PlannerNodeConfig, collect_garbage, load_controller, load_goal_parser
 from swm_ros.planning_worker import Frame, Planned, PlanningWorker
 from swm_ros.schedule import SAFE_ACTION, ActivePlan, CommandSchedule, Step, Window
 
@@ -56,11 +55,10 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.lockstep = self.config.mode == "lockstep"
         self.frame: Frame | None = None
         self.worker: PlanningWorker | None = None
-        self._plan_id = 0
-        self._unpublished: list[tuple[Planned, int, Goal]] = []  # told right after a command, when the next is far
+        self._plan_id, self._late_plans = 0, 0
+        self._unpublished: list[Numbered] = []  # told right after a command, when the next is far
         self._episode: int | None = None  # of the simulator
         self._begun = 0  # stamp of the first scene of an episode that followed another, ns
-        self._asking = False
         self._answered = -1  # stamp of the newest frame that was answered (lockstep) or planned for
 
     def setup(self) -> None:
@@ -72,7 +70,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.reader = Reader(camera.width, camera.height, lambda text: self.get_logger().error(text))
         ready = self.create_guard_condition(self.collect)
         self.own(lambda: self.destroy_guard_condition(ready))
-        self.worker = PlanningWorker(self._make_controller(config), ready.trigger)
+        self.worker = PlanningWorker(lambda: self._make_controller(config), ready.trigger, config.niceness)
         self.schedule = CommandSchedule(self.spec.control_period, self.spec.action_dim, config.latency)
         names = config.objects or self.spec.default_objects
         parse = load_goal_parser(config, self.get_logger().warning)
@@ -81,11 +79,15 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.plans = self.advertise(PlanMessage, qos.PLAN, qos.RECORD)
         self.stats = self.advertise(PlanStats, qos.PLAN_STATS, qos.RECORD)
         self.listen(Image, qos.OBSERVATION, self.on_observation, qos.IMAGE)
+        self.listen(GuardStatus, qos.GUARD_STATUS, lambda status: self.goals.outrun(status.epoch), qos.STATUS)
         if config.objects_from_scene:
             self.listen(SceneState, qos.SCENE_STATE, self.on_scene, qos.RECORD)
-        self.serve(AskQuestion, "~/ask", self.on_ask, ReentrantCallbackGroup())
+        asker = Asker(self, self.spec, self.worker, lambda: self.frame)
+        self.serve(AskQuestion, "~/ask", asker.answer, ReentrantCallbackGroup())
         self.every(self.spec.control_period, self.tick)
         self.silence = self.every(config.observation_timeout, self.on_silence)
+        self.own(lambda: collect_garbage("default"))
+        collect_garbage(config.garbage)
 
     def start(self) -> None:
         """Wait for goals; frames from before a pause are not used."""
@@ -122,9 +124,11 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         """Take the objects' names from the simulator, and begin anew in realtime when it plays another episode."""
         self.goals.names = tuple(o.name for o in message.objects)
         before, self._episode = self._episode, message.episode
-        if self.lockstep or before in (None, message.episode):
-            return  # in lockstep a gap in the frames' stamps tells
-        self._begun = nanoseconds(message.header.stamp)
+        stamp = nanoseconds(message.header.stamp)
+        if self.lockstep or before in (None, message.episode):  # in lockstep a gap in the frames' stamps tells
+            self._begun = min(self._begun, stamp)  # the clock was set back
+            return
+        self._begun = stamp
         self.forget_scene()
         if self.frame is not None:  # one that is already of the new episode is planned for again
             self._answered = -1 if self.frame.stamp >= self._begun else self.frame.stamp
@@ -168,7 +172,12 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         else:
             if now - frame.received > self.config.observation_timeout:
                 return
-            window = self.schedule.window(frame.taken, now, self.config.planner.horizon)
+            if self.config.overlap:
+                window = self.schedule.window(frame.taken, now, self.config.planner.horizon)
+            elif self.schedule.plan is None and frame.taken >= self.schedule.rests_since:
+                window = Window(self.schedule.tick, np.zeros((0, self.spec.action_dim), np.float32), math.inf)
+            else:
+                return
             self._answered = frame.stamp
         self.worker.plan(frame, window, goal.epoch, goal.task)
 
@@ -192,25 +201,28 @@ class Planner(ManagedNode[PlannerNodeConfig]):
             return
         if self.lockstep and self.frame is not None and self.frame.stamp != made.frame.stamp:
             return  # a newer frame came although this one was not answered: an episode began; plan for that
+        late = not self.lockstep and self.config.overlap and self.schedule.late(made.window)
         self.schedule.observe_latency(made.ended - made.begun)
-        self._plan_id += 1
-        self._unpublished.append((made, self._plan_id, goal))
-        if self.lockstep:
-            self.publish_plans()
+        self._plan_id, self._late_plans = self._plan_id + 1, self._late_plans + late
+        self._unpublished.append(Numbered(made, self._plan_id, goal, time.monotonic(), late, self._late_plans))
         self.goals.progress(made.plan, made.subgoal)
+        step = None
         if made.finished and self.config.stop_when_complete:
             self.goals.end(GoalStatus.SUCCEEDED, ResultCode.OK, f"complete with probability {made.plan.completion:.2f}")
-            return
-        self.schedule.install(ActivePlan(self._plan_id, made.plan.actions, made.window.base, made.frame.stamp))
+        else:
+            base = made.window.base if self.lockstep or self.config.overlap else self.schedule.tick
+            self.schedule.install(ActivePlan(self._plan_id, made.plan.actions, base, made.frame.stamp))
+            step = self.answer_frame() if self.lockstep else None
         if self.lockstep:
-            self.answer_frame()
+            self.publish_plans(step)
 
-    def answer_frame(self) -> None:
-        """Lockstep: send exactly one command for the newest frame."""
+    def answer_frame(self) -> Step | None:
+        """Lockstep: send exactly one command for the newest frame, and return it."""
         step = self.schedule.take(time.monotonic())
         if step is not None and self.frame is not None:
             self._answered = self.frame.stamp
             self.send(step)
+        return step
 
     def tick(self) -> None:
         """Realtime: send the next step of the newest plan, or zero; in both modes end a goal whose time is over."""
@@ -218,7 +230,9 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.goals.check_timeout(now)
         if self.lockstep:
             return
-        silent = self.frame is None or now - self.frame.received > self.config.observation_timeout
+        if not self.config.overlap:
+            self.schedule.rest_after(self.config.planner.execute, now)
+        step, silent = None, self.frame is None or now - self.frame.received > self.config.observation_timeout
         if self.goals.pursued is None or silent:
             self.schedule.record(now, np.zeros(self.spec.action_dim, np.float32))
             self.on_silence()
@@ -226,7 +240,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
             self.send_zero()
         else:
             self.send(step)
-        self.publish_plans()
+        self.publish_plans(step)
 
     def on_silence(self) -> None:
         """No frame came for too long: hold the motion, say why; it goes on when frames return."""
@@ -260,38 +274,14 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         command.twist.header.stamp = command.header.stamp
         self.commands.publish(command)
 
-    def publish_plans(self) -> None:
-        """Publish the plans made since the last time, and their numbers."""
-        now, made = self.get_clock().now().to_msg(), self._unpublished
+    def publish_plans(self, step: Step | None) -> None:
+        """Publish the plans made since the last time, and their numbers; of one of them may be the step just sent."""
+        sent, now, made = time.monotonic(), self.get_clock().now().to_msg(), self._unpublished
         self._unpublished = []
-        for plan, plan_id, goal in made:
-            self.plans.publish(plan_message(plan, plan_id, goal, self.spec, now))
-            self.stats.publish(plan_stats(plan, plan_id, goal, now))
-
-    async def on_ask(self, request: AskQuestion.Request, response: AskQuestion.Response) -> AskQuestion.Response:
-        """Answer what-if questions about the newest frame; planning waits meanwhile, so one asks at a time."""
-        if not self.active or self.frame is None or self.worker is None:
-            response.code, response.message = ResultCode.NOT_ACTIVE, "no frame has been received yet"
-            return response
-        if self._asking:
-            response.code, response.message = ResultCode.NOT_ACTIVE, "busy with an earlier question; ask again"
-            return response
-        frame, self._asking = self.frame, True
-        try:
-            questions, actions = ask_arguments(request, self.spec)
-            job = self.worker.ask(frame.image, questions, actions)
-            done: RosFuture = RosFuture(executor=self.executor)
-            job.add_done_callback(lambda _: done.set_result(None))
-            await done
-            fill_answer(response, job.result(), frame.stamp)
-        except SwmError as error:
-            response.code, response.message = ResultCode.BAD_ARGUMENT, str(error)
-        except Exception as error:  # whatever the model raises is the asker's to know, not the node's end
-            self.get_logger().error(f"a question failed: {error!r}")
-            response.code, response.message = ResultCode.UNKNOWN, f"{type(error).__name__}: {error}"
-        finally:
-            self._asking = False
-        return response
+        for plan in made:
+            first = sent if step is not None and step.plan.plan_id == plan.plan_id else None
+            self.plans.publish(plan_message(plan, self.spec, now))
+            self.stats.publish(plan_stats(plan, first, now))
 
 
 def main() -> None:

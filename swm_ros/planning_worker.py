@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one thread that enters the world model. One job at a time: there is no queue in which frames grow old."""
+"""The one thread that enters the world model. One job at a time: there is no queue in which frames grow old.
+
+The model is loaded and warmed up on that thread too: OpenMP keeps a team of threads for each thread that calls it, and
+a team that is made with the first goal makes its first plan late.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -59,18 +66,30 @@ class Planned:
     ended: float
 
 
+def _yield_to_others(niceness: int) -> None:
+    """Set the niceness of the calling thread, where the system has one for each thread."""
+    if niceness and sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+
+
 class PlanningWorker:
     """Runs a controller on a thread of its own."""
 
-    def __init__(self, controller: Controller, notify: Callable[[], None]) -> None:
-        """Start the thread.
+    def __init__(self, make: Callable[[], Controller], notify: Callable[[], None], niceness: int = 0) -> None:
+        """Start the thread and make the controller on it; whatever `make` raises is raised here.
 
         Args:
-            controller: touched by no other thread from now on.
+            make: gives the controller, warmed up; no other thread touches it.
             notify: called on the worker's thread when a plan is ready to be collected.
+            niceness: of the thread and of those that the mathematics starts from it; above 0 the others go first.
         """
-        self._controller, self._notify = controller, notify
-        self._pool = ThreadPoolExecutor(1, "planning")
+        self._notify = notify
+        self._pool = ThreadPoolExecutor(1, "planning", _yield_to_others, (niceness,))
+        try:
+            self._controller = self._pool.submit(make).result()
+        except BaseException:
+            self._pool.shutdown()
+            raise
         self._job: Future[Planned] | None = None
         self._finished: deque[Future[Planned]] = deque()
         self._epoch: int | None = None  # of the task that the controller was started with

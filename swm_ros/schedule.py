@@ -85,6 +85,7 @@ class CommandSchedule:
         self.latency = latency
         self.plan: ActivePlan | None = None
         self.tick = 0  # number of the next tick
+        self.rests_since = -math.inf  # time of the first tick without motion, s; only where planning does not overlap
         self._last_tick: float | None = None
         self._sent: deque[tuple[int, float, np.ndarray]] = deque(maxlen=64)
 
@@ -118,6 +119,10 @@ class CommandSchedule:
         budget = next_tick + (base + count - self.tick) * self.period - 0.1 * self.period - now
         return Window(base, committed, max(budget, 0.5 * self.period))
 
+    def late(self, window: Window) -> bool:
+        """Whether a plan made in a window is ready only now that the first action it was to decide has been due."""
+        return self.tick > window.base + len(window.committed)
+
     def install(self, plan: ActivePlan) -> None:
         """Take commands from a newer plan from now on."""
         self.plan = plan
@@ -133,6 +138,11 @@ class CommandSchedule:
             step = Step(self.plan, self.tick - self.plan.base)
         self.record(now, step.action if step else np.zeros(self.action_dim, np.float32))
         return step
+
+    def rest_after(self, steps: int, now: float) -> None:
+        """Without overlap: drop a plan of which so many steps were sent, at the tick that is due now, s."""
+        if self.plan is not None and self.tick - self.plan.base >= steps:
+            self.plan, self.rests_since = None, now
 
     def record(self, now: float, action: np.ndarray) -> None:
         """Remember what this tick sent, and count it."""

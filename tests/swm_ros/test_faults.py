@@ -204,6 +204,12 @@ def test_commands_keep_their_rhythm_and_carry_their_plan(line):
     stats = line.since(qos.PLAN_STATS, begin)
     assert len(stats) > 10
     assert all(s.total_seconds >= 0.03 and s.latency >= s.total_seconds for s in stats)
+    assert all(s.transport_seconds >= 0 for s in stats)
+    executed = [s for s in stats if not math.isnan(s.first_command_age)]
+    assert len(executed) > 10
+    assert all(s.first_command_age >= s.transport_seconds + s.latency for s in executed)
+    late = [s.late_plans for s in stats]
+    assert late == sorted(late)
 
 
 def test_a_killed_planner_stops_the_robot_and_a_new_one_is_obeyed(line, processes):

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from rclpy.parameter import Parameter
 from scripted_planner import ScriptedController
 from stack_harness import PATIENCE
 from std_msgs.msg import String
@@ -91,3 +92,48 @@ def test_a_plan_in_hand_for_the_episode_before_is_not_executed(planner):
         planner.collect()
     assert not planner.worker.busy
     assert planner.schedule.plan is None
+
+
+def test_a_clock_that_is_set_back_blinds_nobody(planner):
+    now, hour = planner.get_clock().now().nanoseconds, 3600 * 10**9
+    scene(planner, 1, now)
+    scene(planner, 2, now + 10)
+    see(planner, now - hour)
+    assert planner.frame is None, "of the episode before, as far as one can know"
+    scene(planner, 2, now - hour)  # the episode's own scenes come with such stamps: the clock was set back
+    see(planner, now - hour + 1)
+    assert planner.frame.stamp == now - hour + 1
+
+
+def test_goals_are_newer_than_what_the_guard_has_seen(planner):
+    """Even if the clock from which epochs are taken was set back between two planners."""
+    seen = planner.goals.goal.epoch + 10**9
+    planner.goals.outrun(seen)
+    planner.goals.on_text(String(data="reach the blue cube"))
+    assert planner.goals.goal.epoch > seen
+    planner.goals.outrun(5)
+    planner.goals.on_text(String(data="reach the red moon"))
+    assert planner.goals.goal.epoch > seen + 1
+
+
+def test_without_overlap_the_robot_stands_while_it_is_planned_for(ros, controller):
+    node = Planner(make_controller=lambda config: controller, parameter_overrides=[Parameter("overlap", value=False)])
+    assert node.bring_up()
+    try:
+        node.goals.on_text(String(data="reach the red moon"))
+        steps, plans = [], set()
+        node.send = lambda step: (steps.append(step.index), plans.add(step.plan.plan_id))
+        for _ in range(3):
+            see(node, node.get_clock().now().nanoseconds)
+            wait_for_plan(node)
+            for _ in range(node.config.planner.execute):
+                node.tick()
+                see(node, node.get_clock().now().nanoseconds)
+                assert not node.worker.busy, "planned while the robot moves"
+            node.tick()
+            assert node.schedule.plan is None
+        assert steps == [*range(node.config.planner.execute)] * 3
+        assert len(plans) == 3
+    finally:
+        node.finish()
+        node.destroy_node()

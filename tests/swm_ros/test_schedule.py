@@ -74,6 +74,19 @@ def test_slow_planning_commits_more_and_never_more_than_half():
     assert len(schedule.window(0.05, 0.06, HORIZON).committed) == HORIZON // 2
 
 
+def test_a_plan_in_time_goes_on_from_its_committed_actions_and_a_late_one_is_told():
+    schedule = CommandSchedule(PERIOD, 2, 0.15)
+    schedule.install(plan_of(1, 0))
+    schedule.take(0.0)
+    window = schedule.window(0.02, 0.03, HORIZON)
+    assert window.committed.tolist() == [[1.0, 1.0]]  # sent at 0.1, before the plan is ready at 0.18
+    assert schedule.take(0.1).action.tolist() == [1.0, 1.0]
+    assert not schedule.late(window)
+    schedule.install(plan_of(2, window.base))
+    assert schedule.take(0.2).action.tolist() == [2.0, 1.0], "the action after the committed one"
+    assert schedule.late(window), "a plan ready only now was to decide the command that has just gone out"
+
+
 def test_a_used_up_plan_gives_nothing():
     schedule = CommandSchedule(PERIOD, 2, 0.05)
     assert schedule.take(0.0) is None
