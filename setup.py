@@ -91,6 +91,7 @@ setup(
             "planner = swm_ros.planner_node:main",
             "guard = swm_ros.guard_node:main",
             "monitor = swm_ros.monitor_node:main",
+            "manager = swm_ros.manager_node:main",
             "bridge = sim_bridges.bridge_node:main",
             "rehearsal_robot = sim_bridges.rehearsal_bridge:main",
         ],

@@ -1,38 +1,112 @@
 # SPDX-License-Identifier: Apache-2.0
 """`swm-sim`: the simulated stack without ROS's own tools, one process a node, run by honcho.
 
-When one node ends, all end, and the exit status tells it; Ctrl-C ends all. Nodes also end by themselves when this
-process is gone.
+A node that has ended is started again, and the manager brings it up. When the guard has ended, or a node that cannot
+begin, all end, and the exit status tells it; Ctrl-C takes the nodes down in order. Nodes also end by themselves when
+this process is gone.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shlex
+import signal
 import sys
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
+import psutil
 from honcho.manager import Manager
+from honcho.process import Process
 
 from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.errors import ConfigError
-from swm_ros.stack import ENVIRONMENT, LAUNCHER_PID, MODES, NodeProcess, StackOptions, parameter_file, stack
+from swm_ros.stack import (
+    CANNOT_BEGIN,
+    ENVIRONMENT,
+    LAUNCHER_PID,
+    MODES,
+    NodeProcess,
+    StackOptions,
+    parameter_file,
+    stack,
+)
+
+TAKING_DOWN = 3.0  # s that the manager has for taking the nodes down in order
+MOST_RESTARTS = 5  # of one node within
+RESTART_WINDOW = 60.0  # s; one that ends more often is broken
+
+
+class _Restarting(Process):
+    """A process that is started again when it has ended; honcho is told only of its last end."""
+
+    def __init__(self, *arguments: Any, ending: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._ending, self._ends, self._again = ending, deque(maxlen=MOST_RESTARTS + 1), True
+
+    def run(self, *arguments: Any) -> None:
+        while self._again:
+            self._again = False
+            super().run(*arguments)
+
+    def _send_message(self, data: Any, type: str = "line") -> None:
+        if type == "stop" and self._is_to_restart(data["returncode"]):
+            self._again, type = True, "line"
+            data = f"ended (rc={data['returncode']}) and is started again\n".encode()
+        super()._send_message(data, type)
+
+    def _is_to_restart(self, status: int) -> bool:
+        now = time.monotonic()
+        self._ends.append(now)
+        often = len(self._ends) > MOST_RESTARTS and now - self._ends[0] < RESTART_WINDOW
+        return status != CANNOT_BEGIN and not often and not self._ending.is_set()
+
+
+class _Stack(Manager):
+    """honcho's manager of processes, with restarts and an ordered end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ending = multiprocessing.Event()
+
+    def add_restarting(self, name: str, command: str, env: dict[str, str]) -> None:
+        """Add a process that is started again when it has ended."""
+        plain, self._process_ctor = self._process_ctor, lambda *a, **o: _Restarting(*a, ending=self._ending, **o)
+        self.add_process(name, command, env=env)
+        self._process_ctor = plain
+
+    def terminate(self) -> None:
+        """Let the stack's manager take the nodes down, then end what is left."""
+        if self._ending.is_set():
+            return
+        self._ending.set()
+        manager = self._processes.get("manager", {})
+        if "pid" in manager and "returncode" not in manager:
+            with suppress(psutil.Error):
+                process = psutil.Process(manager["pid"])
+                process.send_signal(signal.SIGINT)
+                process.wait(TAKING_DOWN)
+        super().terminate()
 
 
 def run(
-    processes: Sequence[NodeProcess],
+    nodes: Sequence[NodeProcess],
     file: Path,
     client: list[str] | None = None,
     environment: Mapping[str, str] = ENVIRONMENT,
 ) -> int:
-    """Run nodes until a process ends or a signal comes.
+    """Run a stack until a process that is not started again ends, or a signal comes.
 
     Args:
-        processes: what to run.
-        file: the nodes' parameters.
+        nodes: what to run.
+        file: their parameter file.
         client: command line of a further process; its end ends the stack and gives the exit status.
         environment: variables for the nodes, unless they are set already.
 
@@ -40,12 +114,12 @@ def run(
         Exit status: that of the process that ended first, 130 after Ctrl-C, 143 after SIGTERM.
     """
     env = {**environment, **os.environ, LAUNCHER_PID: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
-    manager = Manager()
-    commands = {process.name: process.command(file) for process in processes}
+    manager = _Stack()
+    for node in nodes:
+        add = manager.add_restarting if node.restarts else manager.add_process
+        add(node.name, "exec " + shlex.join(node.command(file)), env=env)  # no shell stays in between
     if client:
-        commands["client"] = client
-    for name, command in commands.items():
-        manager.add_process(name, "exec " + shlex.join(command), env=env)  # no shell stays in between
+        manager.add_process("client", "exec " + shlex.join(client), env=env)
     manager.loop()
     status = manager.returncode or 0
     return status if status >= 0 else 128 - status  # a node that was killed, as a shell tells it
@@ -60,15 +134,16 @@ def run(
 @click.option("--model", type=click.Path(path_type=Path), help="Folder of the weights; by default those shipped.")
 @click.option("--monitor/--no-monitor", default=True, show_default=True, help="Whether the monitor node runs.")
 @click.option("--keep-going", is_flag=True, help="Do not end a goal when the model holds it for reached (evaluation).")
+@click.option("--overlap/--no-overlap", default=True, show_default=True, help="Whether the robot moves while planning.")
 @click.option("--demo", is_flag=True, help="Send the goal, film, and exit with 0 when it is truly reached.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True, help="Of --demo.")
 @click.option("--timeout", default=45.0, show_default=True, help="Of --demo: longest time from goal to success, s.")
 def main(
     environment: str, seed: int, goal: str, mode: str, planner: str, model: Path | None, monitor: bool,
-    keep_going: bool, demo: bool, out: Path, timeout: float,
+    keep_going: bool, overlap: bool, demo: bool, out: Path, timeout: float,
 ) -> None:  # fmt: skip
     """Run a simulated ENVIRONMENT with camera, world model, planner and guard as ROS 2 nodes."""
-    options = StackOptions(environment, mode, seed, goal, planner, str(model or ""), monitor, not keep_going)
+    options = StackOptions(environment, mode, seed, goal, planner, str(model or ""), monitor, not keep_going, overlap)
     client = None
     try:
         if demo:

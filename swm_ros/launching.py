@@ -6,18 +6,29 @@ Needs ROS's own launch, which does not come from PyPI.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.events.process import ProcessExited
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from swm_core.installation import PACKAGE, shared_file
-from swm_ros.stack import ENVIRONMENT, MODES, NAMESPACE, NodeProcess, StackOptions, Value, parameter_file, stack
+from swm_ros.stack import (
+    CANNOT_BEGIN,
+    ENVIRONMENT,
+    MODES,
+    NAMESPACE,
+    NodeProcess,
+    StackOptions,
+    Value,
+    parameter_file,
+    stack,
+)
 
 ARGUMENTS = (
     DeclareLaunchArgument("mode", default_value="realtime", choices=MODES, description="10 Hz, or one step a command"),
@@ -34,13 +45,27 @@ ARGUMENTS = (
 )
 
 
-def typed(values: Mapping[str, Value]) -> list[dict[str, ParameterValue]]:
+def typed(values: Mapping[str, Value | Sequence[str]]) -> list[dict[str, ParameterValue]]:
     """Parameters that keep their type: launch would read a goal text as YAML. Nothing for none."""
-    return [{name: ParameterValue(value, value_type=type(value)) for name, value in values.items()}] if values else []
+
+    def kind(value: Value | Sequence[str]) -> object:
+        return type(value) if isinstance(value, Value) else list[str]
+
+    return [{name: ParameterValue(value, value_type=kind(value)) for name, value in values.items()}] if values else []
+
+
+def at_exit(process: NodeProcess) -> Callable[[ProcessExited, LaunchContext], Shutdown | None]:
+    """What follows the end of a node: all end, unless it is one that launch starts again."""
+
+    def decide(event: ProcessExited, context: LaunchContext) -> Shutdown | None:
+        again = process.restarts and event.returncode != CANNOT_BEGIN
+        return None if again else Shutdown(reason=f"{process.name} ended")
+
+    return decide
 
 
 def node_actions(processes: Sequence[NodeProcess], file: Path) -> list[Node]:
-    """An action for each node; when one ends, all end, and none is started again.
+    """An action for each node; when one ends that is not to be started again, all end.
 
     Args:
         processes: the nodes.
@@ -54,7 +79,9 @@ def node_actions(processes: Sequence[NodeProcess], file: Path) -> list[Node]:
             namespace=NAMESPACE,
             parameters=[str(file), *typed(process.parameters)],
             output="screen",
-            on_exit=Shutdown(reason=f"{process.name} ended"),
+            respawn=process.restarts,
+            respawn_delay=1.0,
+            on_exit=at_exit(process),
         )
         for process in processes
     ]
@@ -69,7 +96,7 @@ def environment_actions(variables: Mapping[str, str]) -> list[SetEnvironmentVari
 
 
 def nodes(context: LaunchContext, environment: str) -> list[LaunchDescriptionEntity]:
-    """The nodes of an environment's stack for the arguments given; when one ends, all end."""
+    """The nodes of an environment's stack for the arguments given, and rviz where it is wanted."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ("mode", "goal", "planner", "model_path")}
     seed = int(LaunchConfiguration("seed").perform(context))
     switches = {

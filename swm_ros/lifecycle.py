@@ -3,8 +3,8 @@
 
 A subclass fills in `setup` (configure), `start` (activate), `stop` (deactivate) and `close` (clean-up). Its entities
 are made with `advertise`, `listen`, `serve` and `every`, are silent unless the node is active, and are destroyed at
-clean-up. With the parameter `autostart` (default) a node configures and activates itself, so that a plain launch
-needs no lifecycle manager.
+clean-up. With the parameter `autostart` (default) a node configures and activates itself, so that one that is started
+alone needs no manager; the stack's manager brings up the others and hears their heartbeats.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.timer import Timer
 
 from swm_core.errors import ConfigError, SwmError
-from swm_ros import parameters
-from swm_ros.stack import LAUNCHER_PID
+from swm_msgs.msg import Heartbeat
+from swm_ros import parameters, qos
+from swm_ros.stack import CANNOT_BEGIN, LAUNCHER_PID
 
 Config = TypeVar("Config")
+HEARTBEAT_PERIOD = 0.2  # s
 
 
 class ManagedNode(LifecycleNode, Generic[Config]):
@@ -59,7 +61,16 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         parameters.refuse_unknown(self)
         self.active = False
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.failure = ""
         self._destroyers: list[Callable[[], object]] = []
+        self._heartbeats = self.create_publisher(Heartbeat, qos.HEARTBEAT, qos.RECORD)
+        self.create_timer(HEARTBEAT_PERIOD, self._beat, clock=self.steady_clock)
+
+    def _beat(self) -> None:
+        """Tell that the executor turns, in every lifecycle state."""
+        beat = Heartbeat(node=self.get_name(), state=self._state_machine.current_state[0], pid=os.getpid())
+        beat.header.stamp = self.get_clock().now().to_msg()
+        self._heartbeats.publish(beat)
 
     def setup(self) -> None:
         """Create what the node needs (configure)."""
@@ -122,6 +133,10 @@ class ManagedNode(LifecycleNode, Generic[Config]):
     def own(self, destroy: Callable[[], object]) -> None:
         """Call `destroy` at clean-up."""
         self._destroyers.append(destroy)
+
+    def give_up(self, why: str) -> None:
+        """End the process with the status that says that starting it again is of no use."""
+        self.failure = why
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Run `setup`."""
@@ -188,7 +203,7 @@ def run(make: Callable[[], ManagedNode[Any]]) -> int:
     it ends.
 
     Returns:
-        Exit status: 0, or 1 when the node could not be configured or activated.
+        Exit status: 0, or CANNOT_BEGIN when a parameter is wrong or the node could not be configured or activated.
     """
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -198,17 +213,17 @@ def run(make: Callable[[], ManagedNode[Any]]) -> int:
     try:
         node = make()
         if not node.bring_up():
-            return 1
+            return CANNOT_BEGIN
         _spin(node, stopping)
+        return CANNOT_BEGIN if node.failure else 0
     except ConfigError as error:
         rclpy.logging.get_logger("swm").error(str(error))
-        return 1
+        return CANNOT_BEGIN
     finally:
         if node is not None:
             node.finish()
             node.destroy_node()
         rclpy.try_shutdown()
-    return 0
 
 
 def _spin(node: ManagedNode[Any], stopping: threading.Event) -> None:
@@ -216,6 +231,6 @@ def _spin(node: ManagedNode[Any], stopping: threading.Event) -> None:
     launcher = int(os.environ.get(LAUNCHER_PID, "0"))
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    while not stopping.is_set() and (not launcher or psutil.pid_exists(launcher)):
+    while not stopping.is_set() and not node.failure and (not launcher or psutil.pid_exists(launcher)):
         executor.spin_once(timeout_sec=0.2)
     executor.remove_node(node)

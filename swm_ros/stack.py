@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -23,6 +23,7 @@ from swm_core.installation import shared_file
 NAMESPACE = "/swm"
 MODES = ("realtime", "lockstep")
 LAUNCHER_PID = "SWM_LAUNCHER_PID"  # environment variable: the nodes end when that process is gone
+CANNOT_BEGIN = os.EX_CONFIG  # exit status of a node for which another start is of no use
 Value = str | int | float | bool
 # The mathematics leaves a core to the other nodes, and its threads sleep while they wait.
 THREADS = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) - 1)), "OMP_WAIT_POLICY": "PASSIVE"}
@@ -40,6 +41,7 @@ class StackOptions:
         seed: layout of the first episode, and the planner's random numbers.
         goal: goal text pursued from the start; empty for none.
         planner: "gradient", "mppi", "none" or "random"; empty for the planner's default.
+        overlap: whether planning overlaps execution; without it the robot stands while it is planned for (realtime).
         model_path: folder of the weights; empty for those shipped.
         monitor: whether the monitor runs.
         stop_when_complete: whether a goal ends when the model holds it for reached.
@@ -53,6 +55,7 @@ class StackOptions:
     model_path: str = ""
     monitor: bool = True
     stop_when_complete: bool = True
+    overlap: bool = True
 
     def __post_init__(self) -> None:
         """Check the mode.
@@ -73,12 +76,17 @@ class NodeProcess:
         executable: what `ros2 run swm_ros` calls it.
         module: Python module with the same main function.
         parameters: those that differ from the parameter file.
+        remappings: of topics, from its own name to another.
+        restarts: whether it is started again when it has ended; otherwise all end with it. The guard never is, as what
+            it knew of an emergency stop would be lost; on a robot nothing is.
     """
 
     name: str
     executable: str
     module: str
-    parameters: Mapping[str, Value] = field(default_factory=dict)
+    parameters: Mapping[str, Value | Sequence[str]] = field(default_factory=dict)
+    remappings: Mapping[str, str] = field(default_factory=dict)
+    restarts: bool = False
 
     def command(self, parameter_file: Path) -> list[str]:
         """Command line that starts it without ROS's tools."""
@@ -92,6 +100,8 @@ class NodeProcess:
             "-r",
             f"__node:={self.name}",
         ]
+        for topic, other in self.remappings.items():
+            line += ["-r", f"{topic}:={other}"]
         line += ["--params-file", str(parameter_file)]
         for name, value in self.parameters.items():
             line += ["-p", f"{name}:={json.dumps(value)}"]  # JSON is YAML: strings stay strings
@@ -109,10 +119,11 @@ EXECUTABLES = {
     "planner": ("planner", "swm_ros.planner_node"),
     "monitor": ("monitor", "swm_ros.monitor_node"),
 }
+MANAGER = NodeProcess("manager", "manager", "swm_ros.manager_node", restarts=True)
 
 
 def stack(options: StackOptions) -> tuple[NodeProcess, ...]:
-    """The nodes of a simulated stack, in the order in which they are started."""
+    """The nodes of a simulated stack, in the order in which the last one, the manager, brings them up."""
     lockstep, mode = options.mode == "lockstep", options.mode
     parameters: dict[str, dict[str, Value]] = {
         "guard": {"check_freshness": not lockstep},
@@ -125,11 +136,14 @@ def stack(options: StackOptions) -> tuple[NodeProcess, ...]:
             "planner.planner": options.planner,
             "model_path": options.model_path,
             "stop_when_complete": options.stop_when_complete,
+            "overlap": options.overlap,
         },
     }
     if options.monitor:
         parameters["monitor"] = {}
-    return _processes(parameters)
+    nodes = _processes({name: {**values, "autostart": False} for name, values in parameters.items()})
+    manager = replace(MANAGER, parameters={"nodes": [n.name for n in nodes]})
+    return (*(replace(n, restarts=n.name != "guard") for n in nodes), manager)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`swm-sim`: all nodes come up, all go down together, none is left behind, whatever ends them."""
+"""`swm-sim`: all nodes come up in order, a dead one comes back, all go down in reverse, none is left behind."""
 
 import os
 import re
@@ -13,9 +13,13 @@ import psutil
 import pytest
 from stack_harness import PATIENCE
 
+from swm_ros.launcher import MOST_RESTARTS
+from swm_ros.stack import CANNOT_BEGIN
+
 pytestmark = pytest.mark.ros
 HERE = Path(__file__).parent
-NODES = {"guard", "bridge", "perception", "planner"}
+ORDER = ["guard", "bridge", "perception", "planner"]  # of bring-up
+NODES = {*ORDER, "manager"}
 
 
 class Stack:
@@ -38,7 +42,7 @@ class Stack:
 
     def nodes(self) -> dict[str, psutil.Process]:
         """The node processes."""
-        started = re.findall(r"(\w+) started \(pid=(\d+)\)", self.wait_for("planner started"))
+        started = re.findall(r"(\w+) started \(pid=(\d+)\)", self.wait_for("manager started"))
         return {name: psutil.Process(int(pid)) for name, pid in started}
 
     def end(self, number: int) -> int:
@@ -77,6 +81,7 @@ def test_one_process_a_node_on_this_machine_only_and_ctrl_c_ends_all(started):
     assert_gone(nodes, 1.0)
     text = stack.log.read_text()
     assert "Traceback" not in text
+    assert re.findall(r"(\w+) is taken down", text) == ORDER[::-1]
     assert set(re.findall(r"(\w+) stopped \(rc=0\)", text)) == NODES
     assert "the planner is ending" in text
     assert re.findall(r"(\w+) started \(pid", text)[0] == "guard"
@@ -84,13 +89,31 @@ def test_one_process_a_node_on_this_machine_only_and_ctrl_c_ends_all(started):
     assert stopped.index("planner") < stopped.index("guard"), "the guard is to outlive who commands it"
 
 
-@pytest.mark.parametrize("name", ["planner", "guard"])
-def test_a_dead_node_is_reported_and_takes_the_stack_down(started, name):
+def test_a_dead_node_is_started_and_brought_up_again(started):
     stack, nodes = started
-    nodes[name].kill()
-    status = stack.process.wait(PATIENCE)
-    assert status not in (0, 130)
-    assert re.search(rf"{name} stopped \(rc=-9\)", stack.log.read_text())
+    nodes["planner"].kill()
+    stack.wait_for(r"planner +\| ended \(rc=-9\) and is started again")
+    stack.wait_for(r"(?s)started again.*goal accepted: reach red moon.*\[swm.manager\]: running")
+    assert all(p.is_running() for name, p in nodes.items() if name != "planner")
+    assert stack.end(signal.SIGINT) == 130
+    assert_gone(nodes, 1.0)
+
+
+def test_a_node_that_ends_again_and_again_ends_the_stack(started):
+    stack, nodes = started
+    for times in range(MOST_RESTARTS + 1):
+        stack.wait_for(rf"(?s)(perception started.*){{{times + 1}}}")
+        pid = re.findall(r"perception started \(pid=(\d+)\)", stack.log.read_text())[-1]
+        os.kill(int(pid), signal.SIGKILL)
+    assert stack.process.wait(PATIENCE) == 128 + signal.SIGKILL
+    assert_gone(nodes, 1.0)
+
+
+def test_a_dead_guard_is_not_started_again_and_takes_the_stack_down(started):
+    stack, nodes = started
+    nodes["guard"].kill()
+    assert stack.process.wait(PATIENCE) == 128 + signal.SIGKILL
+    assert re.search(r"guard stopped \(rc=-9\)", stack.log.read_text())
     assert_gone(nodes, 1.0)
 
 
@@ -103,8 +126,9 @@ def test_a_killed_launcher_leaves_no_node_behind(started):
 def test_a_node_that_cannot_begin_ends_the_stack_with_its_reason(tmp_path):
     command = [sys.executable, "-m", "swm_ros.launcher", "langtable", "--no-monitor", "--model", str(tmp_path / "none")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False, env=os.environ)
-    assert done.returncode == 1
+    assert done.returncode == CANNOT_BEGIN
     assert re.search(r"planner.*cannot configure:.*none", done.stdout)
+    assert "planner cannot configure; its log says why" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from swm_core.planning.settings import PlannerConfig
 from swm_ros.conversions import action_to_twist, vector
 from swm_ros.guard import Guard
 from swm_ros.guard_node import GuardNodeConfig
+from swm_ros.manager_node import ManagerConfig
 from swm_ros.monitor_node import MonitorConfig
 from swm_ros.motion import Motion
 from swm_ros.perception_node import PerceptionConfig
@@ -29,6 +30,7 @@ from swm_ros.robot_interface import RobotInterface
 from swm_ros.stack import (
     ENVIRONMENT,
     EXECUTABLES,
+    MANAGER,
     NAMESPACE,
     THREADS,
     RobotOptions,
@@ -48,12 +50,13 @@ CONFIGS = {
     "perception": PerceptionConfig,
     "planner": PlannerNodeConfig,
     "monitor": MonitorConfig,
+    "manager": ManagerConfig,
 }
 ENVIRONMENTS = ("langtable", "ogbench")
 every_environment = pytest.mark.parametrize("environment", ENVIRONMENTS)
 
 
-SIMULATED = {"guard", "bridge", "perception", "planner", "monitor"}
+SIMULATED = {"guard", "bridge", "perception", "planner", "monitor", "manager"}
 SPEC = load_environment("langtable").spec
 EXAMPLE, REHEARSAL = ROOT / "config/robot_example.yaml", ROOT / "config/robot_rehearsal.yaml"
 FILES = [*map(parameter_file, ENVIRONMENTS), EXAMPLE, REHEARSAL]
@@ -85,7 +88,7 @@ def has(config: type, name: str) -> bool:
 def test_every_parameter_exists_in_its_node(mode):
     options = StackOptions(mode=mode, goal="reach the red moon", planner="mppi", model_path="/m", seed=4)
     for process in stack(options):
-        for name in process.parameters:
+        for name in set(process.parameters) - {"autostart"}:  # every managed node has that one
             assert has(CONFIGS[process.name], name), f"{process.name} has no {name}"
 
 
@@ -94,7 +97,7 @@ def test_every_node_of_a_simulated_stack_has_a_section_of_its_environment(enviro
     found = settings(parameter_file(environment))
     assert set(found) == {f"{NAMESPACE}/{name}" for name in SIMULATED}
     for node, section in found.items():
-        assert node == "/swm/guard" or section["ros__parameters"]["environment"] == environment
+        assert node in ("/swm/guard", "/swm/manager") or section["ros__parameters"]["environment"] == environment
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
@@ -156,6 +159,18 @@ def test_files_that_describe_no_robot_are_errors(tmp_path, text, nodes, said):
         robot_stack(RobotOptions(file, nodes))
 
 
+def test_the_manager_brings_up_all_others_guard_first_and_only_the_guard_is_not_restarted():
+    *managed, manager = stack(StackOptions())
+    assert manager.parameters["nodes"] == [n.name for n in managed]
+    assert managed[0].name == "guard"
+    assert not any(n.parameters["autostart"] for n in managed)
+    assert [n.name for n in (*managed, manager) if not n.restarts] == ["guard"]
+
+
+def test_on_a_robot_no_node_is_started_again():
+    assert not any(n.restarts for n in robot_stack(RobotOptions(EXAMPLE)))
+
+
 @every_environment
 def test_the_guards_limits_are_those_of_the_environment(environment):
     limits, spec = guard_of(environment), load_environment(environment).spec
@@ -187,7 +202,7 @@ def test_the_guard_leaves_actions_inside_the_bounds_as_they_are(environment):
 
 def test_modules_have_the_main_functions_that_the_stack_and_the_console_scripts_name():
     scripts = (ROOT / "setup.py").read_text()
-    for executable, module in EXECUTABLES.values():
+    for executable, module in (*EXECUTABLES.values(), (MANAGER.executable, MANAGER.module)):
         assert callable(importlib.import_module(module).main)
         assert f'"{executable} = {module}:main"' in scripts
 
@@ -228,7 +243,7 @@ def test_rviz_shows_the_topics_that_exist():
         ),
     ],
 )
-def test_the_launch_files_start_what_the_stack_describes_and_nothing_again(file, given, processes):
+def test_the_launch_files_start_what_the_stack_describes(file, given, processes):
     from launch import LaunchContext
     from launch.actions import OpaqueFunction
     from launch_ros.actions import Node
@@ -246,11 +261,6 @@ def test_the_launch_files_start_what_the_stack_describes_and_nothing_again(file,
     (starts,) = (e for e in description.entities if isinstance(e, OpaqueFunction))
     started = [n for n in starts.execute(context) if isinstance(n, Node)]
     assert [n.node_executable for n in started] == [p.executable for p in processes]
-
-
-def test_no_launch_file_starts_a_node_again():
-    for file in (*(ROOT / "launch").glob("*.py"), ROOT / "swm_ros/launching.py"):
-        assert "respawn" not in file.read_text()
 
 
 def test_the_launch_files_offer_every_choice_of_the_stack():

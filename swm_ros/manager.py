@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the manager knows of the nodes and what it does next. Pure logic: no ROS and no clock, as for the guard.
+
+One rule brings the stack up and brings back a node whose process was replaced: the first node, in order, that is not
+active and answers is taken one transition further. Nothing that must stop the robot depends on the manager: the
+time-outs of planner, guard and robot do that. So a heartbeat that stays away has no consequence but a word, and
+heartbeats may be late on a busy machine without harm.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class NodeState(enum.IntEnum):
+    """How one node stands; the values are those of swm_msgs/StackStatus."""
+
+    MISSING = 0
+    UNCONFIGURED = 1
+    INACTIVE = 2
+    ACTIVE = 3
+    SILENT = 4
+    FINALIZED = 5
+
+
+class StackState(enum.IntEnum):
+    """How the stack stands; the values are those of swm_msgs/StackStatus."""
+
+    STARTING = 0
+    RUNNING = 1
+    DEGRADED = 2
+    FAILED = 3
+    ENDING = 4
+
+
+# primary states of lifecycle_msgs/State; a node in between counts as what it was before
+PRIMARY = {1: NodeState.UNCONFIGURED, 2: NodeState.INACTIVE, 3: NodeState.ACTIVE, 4: NodeState.FINALIZED}
+UP = {NodeState.UNCONFIGURED: "configure", NodeState.INACTIVE: "activate"}
+
+
+@dataclass
+class Member:
+    """One node.
+
+    Attributes:
+        name: of the node.
+        state: as last heard.
+        pid: of its process.
+        heard: when its last heartbeat came, s.
+        restarts: how often its process was replaced.
+        wanted: whether it is to be brought up; not so what was active once and somebody took down.
+    """
+
+    name: str
+    state: NodeState = NodeState.MISSING
+    pid: int = 0
+    heard: float = float("-inf")
+    restarts: int = 0
+    wanted: bool = True
+
+
+class Roster:
+    """The nodes of the stack in the order of their bring-up; times are seconds of a monotonic clock."""
+
+    def __init__(self, names: Sequence[str], timeout: float) -> None:
+        """Know nothing of them yet.
+
+        Args:
+            names: of the nodes, in order.
+            timeout: time without a heartbeat after which a node counts as silent, s.
+        """
+        self.members = {name: Member(name) for name in names}
+        self.timeout = timeout
+        self.ending = False
+        self.failure = ""
+        self._complete = False  # whether all were active at some time
+
+    def hear(self, name: str, primary: int, pid: int, now: float) -> None:
+        """Take a heartbeat; those of nodes that are not the stack's are ignored."""
+        member = self.members.get(name)
+        if member is None:
+            return
+        if member.pid not in (0, pid):
+            member.restarts, member.wanted = member.restarts + 1, True
+        member.state = PRIMARY.get(primary, member.state)
+        member.wanted = member.wanted and member.state != NodeState.ACTIVE
+        member.pid, member.heard = pid, now
+
+    def look(self, now: float) -> None:
+        """Note who has fallen silent."""
+        for member in self.members.values():
+            if member.state != NodeState.MISSING and now - member.heard > self.timeout:
+                member.state = NodeState.SILENT
+        if all(m.state == NodeState.ACTIVE for m in self.members.values()):
+            self._complete = True
+
+    @property
+    def state(self) -> StackState:
+        """How the stack stands."""
+        if self.ending:
+            return StackState.ENDING
+        if self.failure:
+            return StackState.FAILED
+        if all(m.state == NodeState.ACTIVE for m in self.members.values()):
+            return StackState.RUNNING
+        return StackState.DEGRADED if self._complete else StackState.STARTING
+
+    def next_step(self) -> tuple[str, str] | None:
+        """Node and transition that are due; None while nothing can be done.
+
+        At first the order is strict: a node is configured when those before it are active. Later a node that was
+        replaced comes back although another is missing, and one that somebody took down stays down.
+        """
+        for member in self.members.values():
+            if member.wanted and member.state in UP:
+                return member.name, UP[member.state]
+            if member.state != NodeState.ACTIVE and not self._complete:
+                return None
+        return None
+
+    def last_active(self) -> str | None:
+        """The node to be deactivated next: the last in order that is active."""
+        active = [m.name for m in self.members.values() if m.state == NodeState.ACTIVE]
+        return active[-1] if active else None

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manager's rule: bring-up in order, comebacks of replaced processes, what people took down stays down."""
+
+import pytest
+
+from swm_core.errors import ConfigError
+from swm_ros.manager import NodeState, Roster, StackState
+from swm_ros.manager_node import ManagerConfig
+
+NAMES = ("guard", "bridge", "planner")
+UNCONFIGURED, INACTIVE, ACTIVE = 1, 2, 3  # of lifecycle_msgs/State
+
+
+def brought_up() -> Roster:
+    roster = Roster(NAMES, 1.0)
+    for pid, name in enumerate(NAMES, 1):
+        roster.hear(name, ACTIVE, pid, 0.0)
+    roster.look(0.0)
+    assert roster.state == StackState.RUNNING
+    return roster
+
+
+def test_nodes_come_up_one_after_the_other_even_if_later_ones_are_there_first():
+    roster = Roster(NAMES, 1.0)
+    roster.hear("planner", UNCONFIGURED, 3, 0.0)
+    roster.hear("bridge", UNCONFIGURED, 2, 0.0)
+    assert roster.next_step() is None, "the guard has not been heard"
+    roster.hear("guard", UNCONFIGURED, 1, 0.0)
+    asked = []
+    while (step := roster.next_step()) is not None:
+        asked.append(step)
+        name, transition = step
+        roster.hear(name, INACTIVE if transition == "configure" else ACTIVE, NAMES.index(name) + 1, 0.0)
+    assert asked == [(name, step) for name in NAMES for step in ("configure", "activate")]
+    roster.look(0.0)
+    assert roster.state == StackState.RUNNING
+
+
+def test_a_replaced_process_is_brought_up_again_although_another_is_silent():
+    roster = brought_up()
+    roster.hear("planner", UNCONFIGURED, 33, 5.0)
+    roster.look(5.0)
+    assert roster.members["guard"].state == NodeState.SILENT
+    assert roster.state == StackState.DEGRADED
+    assert roster.next_step() == ("planner", "configure")
+    assert [m.restarts for m in roster.members.values()] == [0, 0, 1]
+    roster.hear("guard", ACTIVE, 1, 5.1)
+    roster.hear("bridge", ACTIVE, 2, 5.1)
+    roster.hear("planner", ACTIVE, 33, 5.1)
+    roster.look(5.1)
+    assert roster.state == StackState.RUNNING
+
+
+def test_what_somebody_took_down_stays_down():
+    roster = brought_up()
+    roster.hear("planner", INACTIVE, 3, 0.5)
+    assert roster.next_step() is None
+    assert roster.state == StackState.DEGRADED
+    roster.hear("planner", UNCONFIGURED, 34, 0.9)
+    assert roster.next_step() == ("planner", "configure"), "a new process was not taken down"
+
+
+def test_a_manager_that_was_restarted_finds_the_nodes_active_and_asks_for_nothing():
+    roster = Roster(NAMES, 1.0)
+    for pid, name in enumerate(NAMES, 1):
+        roster.hear(name, ACTIVE, pid, 0.0)
+        assert roster.next_step() is None
+
+
+def test_nodes_go_down_in_the_reverse_order():
+    roster, taken = brought_up(), []
+    while (name := roster.last_active()) is not None:
+        taken.append(name)
+        roster.members[name].state = NodeState.INACTIVE
+    assert taken == list(reversed(NAMES))
+
+
+def test_strangers_and_states_in_between_change_nothing():
+    roster = brought_up()
+    roster.hear("stranger", UNCONFIGURED, 9, 0.1)
+    roster.hear("planner", 10, 3, 0.1)  # TRANSITION_STATE_CONFIGURING
+    assert roster.state == StackState.RUNNING
+
+
+def test_a_name_that_repeats_is_an_error():
+    with pytest.raises(ConfigError, match="twice"):
+        ManagerConfig(nodes=("guard", "guard"))
