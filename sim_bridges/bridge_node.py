@@ -57,7 +57,7 @@ class BridgeConfig:
     objects: tuple[str, ...] = ()
     task: str = ""
     max_steps: int = field(default=0, metadata={"range": (0, 1_000_000)})
-    command_timeout: float = field(default=0.3, metadata={"range": (0.01, 10.0)})
+    command_timeout: float = field(default=0.2, metadata={"range": (0.01, 10.0)})
 
     def __post_init__(self) -> None:
         """Check the choice.
@@ -108,7 +108,8 @@ class Bridge(ManagedNode[BridgeConfig]):
         if self.lockstep:
             self.every(REPEAT_PERIOD / 2, self.repeat)
         else:
-            self.every(self.spec.control_period, self.tick, self.get_clock())
+            clock = self.get_clock()  # the system's may be set back, and a timer on it would stand still meanwhile
+            self.every(self.spec.control_period, self.tick, clock if clock.ros_time_is_active else None)
 
     def setup_robot(self) -> None:
         """Create what a robot has: where commands come in and where the effector's pose goes."""
@@ -204,6 +205,7 @@ class Bridge(ManagedNode[BridgeConfig]):
     def publish(self, instant: Instant, stamp: int) -> None:
         """Publish frame, truth and status of one instant; the frame last, as it is what others act on."""
         self.instant, self._stamp, self._published = instant, stamp, time.monotonic()
+        self._begun = min(self._begun, stamp)  # the clock was set back
         world = Header(stamp=stamp_of(stamp), frame_id="world")
         camera = Header(stamp=world.stamp, frame_id="camera")
         self.scenes.publish(scene_to_message(instant.scene, world, instant.episode.number, instant.step))

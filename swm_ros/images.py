@@ -29,6 +29,8 @@ class ImageCause(enum.Enum):
     SIZE = "size"
     STEP = "step"
     LENGTH = "length"
+    BLANK = "blank"
+    FROZEN = "frozen"
 
 
 class ImageError(SwmError, ValueError):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import PoseStamped
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
@@ -24,9 +25,10 @@ from swm_core.environment import DEFAULT_ENVIRONMENT, EnvironmentSpec, load_envi
 from swm_core.errors import ConfigError
 from swm_core.frames import Transform
 from swm_ros import qos
+from swm_ros.camera_health import CameraHealth
 from swm_ros.capture import Capture
 from swm_ros.compressed import FORMATS, decode, encode
-from swm_ros.conversions import stamp_of
+from swm_ros.conversions import nanoseconds, stamp_of
 from swm_ros.images import ImageCause, ImageError, check, converter, from_rgb
 from swm_ros.lifecycle import ManagedNode, run
 from swm_ros.static_tf import send_static_transform
@@ -58,6 +60,8 @@ class PerceptionConfig:
         world_frame: name of the frame in which the model's world is described.
         output: "raw", or "jpeg" or "png" to publish /swm/observation/compressed instead.
         quality: of JPEG.
+        pose_topic: of the effector's pose (PoseStamped), in any frame.
+        frozen_travel: distance that the effector must have moved for the same picture again to be refused as frozen, m.
         diagnostics_period: time between diagnostic messages, s.
     """
 
@@ -78,6 +82,8 @@ class PerceptionConfig:
     world_frame: str = "world"
     output: str = "raw"
     quality: int = field(default=95, metadata={"range": (1, 100)})
+    pose_topic: str = qos.EFFECTOR_POSE
+    frozen_travel: float = field(default=0.002, metadata={"range": (1e-4, 10.0)})
     diagnostics_period: float = field(default=1.0, metadata={"range": (0.05, 60.0)})
 
     def __post_init__(self) -> None:
@@ -118,6 +124,7 @@ class Perception(ManagedNode[PerceptionConfig]):
         spec = load_environment(config.environment).spec
         self.size = (config.width, config.height) if config.width else (spec.camera.width, spec.camera.height)
         self.view = self._view(spec)
+        self.health = CameraHealth(config.frozen_travel)
         self.convert, name = converter()
         self.get_logger().info(f"expecting {self.size[0]}x{self.size[1]} images; converting with {name}")
         raw = config.output == "raw"
@@ -128,6 +135,7 @@ class Perception(ManagedNode[PerceptionConfig]):
             pose = Transform.from_numbers(config.camera_pose, "camera_pose")
             send_static_transform(self, config.world_frame, config.camera_frame, pose)
         self._connect()
+        self.listen(PoseStamped, config.pose_topic, self.on_pose, qos.SENSOR)
         self.every(config.diagnostics_period, self.report)
 
     def _view(self, spec: EnvironmentSpec) -> CameraView | None:
@@ -154,10 +162,17 @@ class Perception(ManagedNode[PerceptionConfig]):
             self.capture = Capture(config.device, self.size, config.rate, ready.trigger, tell)
             self.own(self.capture.close)
 
+    def on_pose(self, pose: PoseStamped) -> None:
+        """Keep where the effector is, to tell a frozen camera from a robot that stands."""
+        position = pose.pose.position
+        self.health.see_effector((position.x, position.y, position.z), nanoseconds(pose.header.stamp))
+
     def on_image(self, message: Image) -> None:
         """Check, convert and hand on one frame."""
         try:
             check(message, *self.size)
+            picture = self.convert(message)
+            self.health.check(picture)
         except ImageError as error:
             self.refuse(error)
             return
@@ -188,6 +203,11 @@ class Perception(ManagedNode[PerceptionConfig]):
 
     def hand_on(self, image: np.ndarray, header: Header) -> None:
         """Publish the (H, W, 3) uint8 RGB frame as the model's camera would have taken it."""
+        try:
+            self.health.check(image, nanoseconds(header.stamp))
+        except ImageError as error:
+            self.refuse(error)
+            return
         seen = image if self.view is None else self.view(np.ascontiguousarray(image))
         output = self.config.output
         observation = from_rgb(seen) if output == "raw" else encode(seen, output, self.config.quality)

@@ -132,7 +132,7 @@ class Camera(threading.Thread):
         self.node = probe.node
         self.images = self.node.create_publisher(Image, qos.CAMERA_IMAGE, qos.IMAGE)
         self.poses = self.node.create_publisher(PoseStamped, qos.EFFECTOR_POSE, qos.COMMAND)
-        self.good = from_rgb(np.zeros((180, 320, 3), np.uint8))
+        self.good = from_rgb(np.tile(np.arange(180, dtype=np.uint8)[:, None, None], (1, 320, 3)))
         self.image: Image | None = self.good
         self.last_sent = 0.0
         self.open = True
