@@ -4,7 +4,10 @@ BIN := .venv/bin
 GOAL ?= reach the red moon
 SEED ?= 6000
 
-.PHONY: help setup demo test slow-test lint clean
+SECONDS_OF_CHAOS ?= 600
+FUZZ_INPUTS ?= 23000
+
+.PHONY: help setup demo test slow-test fuzz chaos lint clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +23,12 @@ test: lint ## All checks: lint, types, spelling, house rules, tests
 
 slow-test: setup ## The tests that take minutes
 	$(BIN)/pytest -m slow
+
+fuzz: setup ## Goals, images, settings and model files at random: 100,000 in all (FUZZ_INPUTS for each of the larger tests)
+	SWM_FUZZ_EXAMPLES=$(FUZZ_INPUTS) $(BIN)/pytest --timeout 0 tests/test_fuzz.py
+
+chaos: setup ## Random faults for ten minutes, then a goal must be reached (SECONDS_OF_CHAOS, SEED)
+	$(BIN)/python -m swm_ros.chaos --seconds $(SECONDS_OF_CHAOS) --seed $(SEED) --json out/chaos.json
 
 lint: setup ## Lint, types and spelling only
 	$(BIN)/ruff check .

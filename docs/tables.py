@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the tables of the pages from what they tell of: `python docs/tables.py`, `--check` to compare only.
 
-Those of results.md are made from the JSON files in results/, that of new_environment.md from the files of the project.
+Those of results.md and faults.md are made from the JSON files in results/, that of new_environment.md from the files of
+the project.
 
 A table stands between `<!-- KIND` with its rows, `-->` and `<!-- end -->`. A row is `label | file | what the paper
 has`, the last part optional. Kinds: tasks (success rates), speed (milliseconds a plan), answers (accuracies of
 answers), types (accuracies per question type; one row, one file), grid (the first row is the header; in the others,
-what ends in .json becomes that file's success rate), foretold (what plans foresaw beside what happened), lines (as
-grid, with patterns of paths, which become numbers of files and lines).
+what ends in .json becomes that file's success rate), foretold (what plans foresaw beside what happened), faults (when
+the robot stood still; one row, one file), lines (as grid, with patterns of paths, which become numbers of files and
+lines).
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from typing import Any
 from swm_core.evaluation.statistics import wilson_interval
 
 HERE = Path(__file__).resolve().parent
-PAGES = ("results.md", "new_environment.md")
-TABLE = re.compile(r"<!-- (tasks|speed|answers|types|grid|foretold|lines)\n(.*?)-->\n(.*?)<!-- end -->", re.DOTALL)
+PAGES = ("results.md", "faults.md", "new_environment.md")
+KINDS = "tasks|speed|answers|types|grid|foretold|faults|lines"
+TABLE = re.compile(rf"<!-- ({KINDS})\n(.*?)-->\n(.*?)<!-- end -->", re.DOTALL)
 
 
 def percent(share: float) -> str:
@@ -51,6 +54,7 @@ HEADERS = {
     "answers": ["", "balanced accuracy", "calibration error", "questions"],
     "speed": ["one plan", "median ms", "p95 ms", "of ours"],
     "types": ["question type", "no", "yes", "balanced"],
+    "faults": ["fault", "stands still after", "moves again after", "how it recovers"],
 }
 
 
@@ -113,10 +117,19 @@ def count(patterns: str) -> str:
     return f"{len(found)} file{'' if len(found) == 1 else 's'}, {lines} lines" if found else ""
 
 
+def fault_cells(found: dict[str, Any]) -> list[str]:
+    """What one fault did to the robot."""
+    stopped = "goes on" if found["stopped_after"] is None else f"{found['stopped_after']:.2f} s"
+    moving = f"{found['moving_after']:.1f} s" if found["moving_after"] else ""
+    return [found["name"], stopped, moving, found["recovery"]]
+
+
 def one_file(kind: str, file: str) -> list[list[str]]:
     """Cells of a table that shows one file."""
     found = load(file)
-    if kind == "types":
+    if kind == "faults":
+        rows = [fault_cells(one) for one in found["faults"]]
+    elif kind == "types":
         types = found["types"].items()
         parts = ((name, t["no"]["accuracy"], t["yes"]["accuracy"], t["balanced"]) for name, t in types)
         rows = [[name, *(f"{100 * share:.1f} %" for share in shares)] for name, *shares in parts]

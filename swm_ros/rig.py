@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A simulated stack to be maltreated: its processes can be killed and halted, its camera misbehaves, all is recorded.
+
+The bridge's camera is remapped to a topic of its own; what the stack sees is what `FaultyCamera` makes of it.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+import yaml
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
+
+from swm_core.environment import DEFAULT_ENVIRONMENT
+from swm_core.errors import BridgeError
+from swm_msgs.msg import Command, EpisodeStatus, GoalStatus, Heartbeat, StackStatus
+from swm_msgs.srv import ResetEpisode
+from swm_ros import launcher, qos
+from swm_ros.conversions import nanoseconds, stamp_of, vector
+from swm_ros.guard_config import GuardConfig
+from swm_ros.images import from_rgb, to_rgb_numpy
+from swm_ros.stack import NAMESPACE, NodeProcess, parameter_file
+
+HEALTHY = "/camera/healthy"  # where the bridge's frames go
+STARTUP = 180.0  # s, on a busy machine
+
+
+class FaultyCamera:
+    """Hands on the frames of a healthy camera, or what a broken driver would send instead.
+
+    Attributes:
+        change: makes the frame that is sent of the one that came; None for none.
+        jitter: longest random delay, s.
+        stamp_offset: added to the stamps, s.
+    """
+
+    def __init__(self, node: Node) -> None:
+        """Create the entities; callbacks come on the node's executor."""
+        self.random = random.Random(0)  # noqa: S311, no secret
+        self._node, self._newest, self._count = node, None, 0
+        self._publisher = node.create_publisher(Image, qos.CAMERA_IMAGE, qos.IMAGE)
+        node.create_subscription(Image, HEALTHY, self._on_image, qos.IMAGE)
+        self._timer = node.create_timer(1.0, self._on_timer)
+        self.heal()
+
+    def heal(self) -> None:
+        """Hand on every frame as it comes."""
+        self.change: Callable[[Image], Image | None] = lambda image: image
+        self.jitter = self.stamp_offset = 0.0
+        self._timer.cancel()
+
+    def run_at(self, rate: float) -> None:
+        """Send so many frames a second, each from the newest that came."""
+        self._timer.timer_period_ns = round(1e9 / rate)
+        self._timer.reset()
+
+    def silence(self) -> None:
+        """Send nothing."""
+        self.change = lambda image: None
+
+    def freeze(self) -> None:
+        """Send the present picture again and again, with fresh stamps."""
+        frozen = self._newest
+
+        def repeat(image: Image) -> Image:
+            again = frozen or image
+            return Image(height=again.height, width=again.width, encoding=again.encoding, step=again.step,
+                         data=again.data, header=image.header)  # fmt: skip
+
+        self.change = repeat
+
+    def show(self, picture: np.ndarray) -> None:
+        """Send one (H, W, 3) uint8 picture instead."""
+
+        def shown(image: Image) -> Image:
+            made = from_rgb(picture)
+            made.header = image.header
+            return made
+
+        self.change = shown
+
+    def _on_image(self, image: Image) -> None:
+        self._newest = image
+        if self.jitter:
+            threading.Timer(self.random.uniform(0.0, self.jitter), self._send, (image,)).start()
+        elif self._timer.is_canceled():
+            self._send(image)
+
+    def _on_timer(self) -> None:
+        if self._newest is not None:
+            self._count += 1
+            picture = to_rgb_numpy(self._newest)
+            picture[0, 0] = self._count % 256  # no two frames of a real camera are the same
+            image = from_rgb(picture)
+            image.header.frame_id, image.header.stamp = "camera", self._node.get_clock().now().to_msg()
+            self._send(image)
+
+    def _send(self, image: Image) -> None:
+        changed = self.change(image)
+        if changed is not None:
+            changed.header.stamp = stamp_of(nanoseconds(changed.header.stamp) + round(self.stamp_offset * 1e9))
+            self._publisher.publish(changed)
+
+
+class Rig:
+    """The stack, its camera, and a record of what it sent to the robot."""
+
+    def __init__(self, nodes: Sequence[NodeProcess], log: Path, environment: str = DEFAULT_ENVIRONMENT) -> None:
+        """Start everything; `rclpy.init` must have been called.
+
+        Args:
+            nodes: the stack, as `swm_ros.stack.stack` describes it, with a bridge.
+            log: file for the nodes' output.
+            environment: whose parameter file holds.
+        """
+        self.file, self.nodes = parameter_file(environment), nodes
+        limits = yaml.safe_load(self.file.read_text())[f"{NAMESPACE}/guard"]["ros__parameters"]
+        most = GuardConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in limits.items()})
+        self._most = (*most.max_velocity, *most.max_angular_velocity, most.max_gripper_rate)
+        self.commands: list[tuple[float, Command]] = []  # with monotonic receipt times, s
+        self.outside: list[Command] = []  # those outside the limits
+        self.pids: dict[str, int] = {}
+        self.goal = GoalStatus()
+        self.episode = EpisodeStatus()
+        self.status = StackStatus()
+        self.halted: set[str] = set()
+        self.node: Node = rclpy.create_node("rig")
+        self.camera = FaultyCamera(self.node)
+        self.raw = self.node.create_publisher(Command, qos.COMMAND_RAW, qos.COMMAND)
+        self._text = self.node.create_publisher(String, qos.GOAL_TEXT, qos.GOAL)
+        self._estop = self.node.create_publisher(Bool, qos.ESTOP, qos.GOAL)
+        self._listen(Command, qos.COMMAND_SAFE, self._on_command, qos.COMMAND)
+        self._listen(Heartbeat, qos.HEARTBEAT, lambda beat: self.pids.update({beat.node: beat.pid}), qos.RECORD)
+        self._listen(GoalStatus, qos.GOAL_STATUS, lambda status: setattr(self, "goal", status), qos.STATUS)
+        self._listen(EpisodeStatus, qos.EPISODE_STATUS, lambda status: setattr(self, "episode", status), qos.STATUS)
+        self._listen(StackStatus, qos.STACK_STATUS, lambda status: setattr(self, "status", status), qos.LATCHED_EVENT)
+        self._open = True
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.launcher = multiprocessing.get_context("spawn").Process(target=_launch, args=(nodes, self.file, log))
+        self.launcher.start()
+
+    def close(self) -> None:
+        """End the stack, then leave the graph."""
+        for name in list(self.halted):
+            self.resume(name)
+        if self.launcher.is_alive() and self.launcher.pid:
+            os.kill(self.launcher.pid, signal.SIGINT)
+        self.launcher.join(20.0)
+        self.launcher.kill()
+        self._open = False
+        self._thread.join()
+        self.node.destroy_node()
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to a node."""
+        self._signal(name, signal.SIGKILL)
+
+    def halt(self, name: str) -> None:
+        """SIGSTOP to a node."""
+        self._signal(name, signal.SIGSTOP)
+        self.halted.add(name)
+
+    def resume(self, name: str) -> None:
+        """SIGCONT to a node."""
+        self.halted.discard(name)
+        self._signal(name, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Press the emergency stop."""
+        self._estop.publish(Bool(data=True))
+
+    def release(self) -> None:
+        """Release the emergency stop."""
+        self.call(Trigger, f"{NAMESPACE}/guard/reset_estop", Trigger.Request())
+
+    def send_goal(self, text: str) -> None:
+        """Publish a goal text."""
+        self._text.publish(String(data=text))
+
+    def reset(self, seed: int) -> None:
+        """Begin another episode."""
+        self.call(ResetEpisode, qos.RESET_EPISODE, ResetEpisode.Request(seed=seed))
+
+    def pursue(self, text: str, timeout: float = STARTUP) -> float:
+        """Send a goal, again where a new planner has not heard it, until the robot moves for it; when, monotonic s.
+
+        Raises:
+            BridgeError: it does not move.
+        """
+        begin, sent = time.monotonic(), -math.inf
+        while not (moved := [at for at, c in self.since(begin) if moving(c)]):
+            if time.monotonic() > begin + timeout:
+                raise BridgeError(f"no motion within {timeout:.0f} s for {text!r}; {self.goal.message}")
+            pursued = self.goal.state in (GoalStatus.ACCEPTED, GoalStatus.ACTIVE, GoalStatus.WAITING)
+            if time.monotonic() > sent + (10.0 if pursued else 3.0):
+                self.send_goal(text)
+                sent = time.monotonic()
+            time.sleep(0.02)
+        return moved[0]
+
+    def wait(self, until: Callable[[], bool], timeout: float, what: str) -> None:
+        """Wait for a condition.
+
+        Raises:
+            BridgeError: it does not hold in time.
+        """
+        end = time.monotonic() + timeout
+        while not until():
+            if time.monotonic() > end:
+                raise BridgeError(f"waited {timeout:.0f} s in vain for {what}; {self.status.message}")
+            time.sleep(0.02)
+
+    def wait_running(self, timeout: float = STARTUP) -> None:
+        """Wait for all nodes to be active.
+
+        Raises:
+            BridgeError: they are not in time.
+        """
+        self.wait(lambda: self.status.state == StackStatus.RUNNING, timeout, "all nodes to be active")
+
+    def since(self, begin: float) -> list[tuple[float, Command]]:
+        """Commands to the robot received from a time on, s."""
+        return [(at, command) for at, command in list(self.commands) if at >= begin]
+
+    def call(self, kind: Any, name: str, request: Any, timeout: float = 30.0) -> Any:
+        """Call a service.
+
+        Raises:
+            BridgeError: it does not answer in time.
+        """
+        client = self.node.create_client(kind, name)
+        try:
+            if not client.wait_for_service(timeout):
+                raise BridgeError(f"service {name} is not there")
+            future = client.call_async(request)
+            self.wait(future.done, timeout, f"an answer of {name}")
+            return future.result()
+        finally:
+            self.node.destroy_client(client)
+
+    def _listen(self, kind: Any, topic: str, callback: Callable[[Any], None], profile: Any) -> None:
+        self.node.create_subscription(kind, topic, callback, profile)
+
+    def _signal(self, name: str, number: int) -> None:
+        os.kill(self.pids[name], number)
+
+    def _on_command(self, command: Command) -> None:
+        self.commands.append((time.monotonic(), command))
+        twist = command.twist.twist
+        speeds = (*vector(twist.linear), *vector(twist.angular), command.gripper)
+        fits = all(math.isfinite(v) and abs(v) <= most * (1 + 1e-6) for v, most in zip(speeds, self._most, strict=True))
+        if not fits:
+            self.outside.append(command)
+
+    def _spin(self) -> None:
+        while self._open and rclpy.ok():
+            self._executor.spin_once(timeout_sec=0.05)
+
+
+def moving(command: Command) -> bool:
+    """Whether a command asks for motion."""
+    twist = command.twist.twist
+    return any((*vector(twist.linear), *vector(twist.angular)))
+
+
+def with_faulty_camera(nodes: Sequence[NodeProcess]) -> tuple[NodeProcess, ...]:
+    """The same stack with the bridge's camera on a topic of its own."""
+    return tuple(replace(n, remappings={qos.CAMERA_IMAGE: HEALTHY}) if n.name == "bridge" else n for n in nodes)
+
+
+def _launch(nodes: Sequence[NodeProcess], file: Path, log: Path) -> None:
+    """Be a launcher whose output goes to a file."""
+    with log.open("w", buffering=1) as output:
+        sys.stdout = output
+        sys.exit(launcher.run(with_faulty_camera(nodes), file))
