@@ -111,7 +111,7 @@ def read_settings(path: Path, kind: type[Settings], overrides: dict[str, Any] | 
     """
     try:
         data = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # no text, impossible dates, endless nesting
         raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold a mapping of settings")
