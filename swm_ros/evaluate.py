@@ -3,47 +3,45 @@
 
 `python -m swm_ros.evaluate --task reach --seeds 6000:6050 --json out.json` runs the stack in lockstep. With
 `--rehearsal bad-link` it runs in real time as on a robot: standard topics, frames that come late and not all
-(config/robot_rehearsal.yaml); `perfect-link` is the same without delays and losses, for comparison.
+(config/robot_rehearsal.yaml); `perfect-link` is the same without delays and losses, for comparison. With
+`--planning both` the seeds are played in real time twice: with planning that overlaps execution (asynchronous), and
+with a robot that stands while it is planned for (synchronous).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 
 import click
-import psutil
 import rclpy
-import yaml
 
 from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.errors import BridgeError, ConfigError, SwmError
 from swm_core.evaluation.provenance import provenance
-from swm_core.evaluation.statistics import wilson_interval
+from swm_core.evaluation.statistics import mcnemar_exact, pair_outcomes, wilson_interval
 from swm_core.evaluation.tasks import choose_steps
-from swm_core.installation import shared_file
 from swm_core.models.shipped import shipped_model
 from swm_core.models.weights import weights_hash
 from swm_core.planning.settings import WITHOUT_MODEL
 from swm_core.tasks import build_task
 from swm_msgs.msg import EpisodeStatus, GoalStatus
 from swm_ros.client import StackClient
+from swm_ros.evaluated_stack import ASYNCHRONOUS, LOCKSTEP, REHEARSALS, SYNCHRONOUS, Way, launched, simulated
+from swm_ros.evaluated_stack import rehearsal as rehearsed
 from swm_ros.goals import TERMINAL
 from swm_ros.stack import ENVIRONMENT
 
+BOTH = "both"  # asynchronous and synchronous
 STARTUP = 180.0  # s, on a busy machine
 ANSWER = 60.0  # s for a node to answer, on a busy machine
 SETTLE = 1.0  # s of real time after a reset until no frame of the episode before is under way
-REHEARSALS = ("bad-link", "perfect-link")
-END_TIMEOUT = 15.0  # s for the launcher to end
 REASONS = {EpisodeStatus.SUCCESS: "success", EpisodeStatus.STEP_LIMIT: "step limit", EpisodeStatus.FAILED: "simulator"}
 
 
@@ -128,68 +126,25 @@ def summary(task: str, planner: str, outcomes: list[Outcome], through: str = "RO
     }
 
 
-def end(process: subprocess.Popen, timeout: float = END_TIMEOUT) -> None:
-    """End a launcher that leads a session: SIGINT, and when that is not enough SIGKILL to it and all its nodes.
+def compared(asynchronous: list[Outcome], synchronous: list[Outcome]) -> dict:
+    """Paired comparison over the seeds that both have; times of the seeds on which both succeeded.
 
-    Args:
-        process: the launcher.
-        timeout: time that it has after SIGINT, s.
+    Returns:
+        JSON-ready counts, McNemar's exact p-value of success, median times (s), and how often asynchronous planning was
+        the faster one with the p-value of the sign test.
     """
-    try:
-        nodes = psutil.Process(process.pid).children(recursive=True)  # each leads a session of its own
-    except psutil.NoSuchProcess:
-        nodes = []
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for node in nodes:
-            with suppress(psutil.NoSuchProcess):
-                node.kill()
-
-
-def lockstep_command(environment: str, planner: str, model: Path | None) -> list[str]:
-    """Command line of a stack in lockstep, without monitor."""
-    command = ["swm_ros.launcher", environment, "--mode", "lockstep", "--no-monitor", "--keep-going"]
-    return command + (["--planner", planner] if planner else []) + (["--model", str(model)] if model else [])
-
-
-def rehearsal_command(kind: str, seed: int, planner: str, model: Path | None, file: Path) -> tuple[list[str], str]:
-    """Command line of a rehearsal's stack, and what it goes through; its settings are written to a file.
-
-    Args:
-        kind: one of REHEARSALS.
-        seed: of the link's delays and losses.
-        planner: empty for the default.
-        model: folder of the weights; None for those shipped.
-        file: for the settings.
-    """
-    settings = yaml.safe_load(shared_file("config/robot_rehearsal.yaml").read_text())
-    robot = settings["/swm/robot"]["ros__parameters"]
-    robot["seed"] = seed
-    if kind == "perfect-link":
-        robot |= {"latency": 0.0, "jitter": 0.0, "drop": 0.0}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(yaml.safe_dump(settings, sort_keys=False))
-    command = ["swm_ros.robot_launcher", "--config", str(file), "--keep-going"]
-    command += (["--planner", planner] if planner else []) + (["--model", str(model)] if model else [])
-    link = f"{robot['latency']} s late, jitter {robot['jitter']} s, {robot['drop']:.0%} of the frames lost"
-    return command, f"ROS 2, real time, standard topics, frames {link}"
-
-
-@contextmanager
-def launched(module_and_arguments: list[str], log: Path) -> Iterator[subprocess.Popen]:
-    """A stack for the time of the context; its output goes to a file."""
-    command = [sys.executable, "-m", *module_and_arguments]
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)  # noqa: S603
-        try:
-            yield process
-        finally:
-            end(process)
+    first, second = ({o.seed: o for o in outcomes} for outcomes in (asynchronous, synchronous))
+    pairs = pair_outcomes({s: o.success for s, o in first.items()}, {s: o.success for s, o in second.items()})
+    both = [(first[s], second[s]) for s in first if s in second and first[s].success and second[s].success]
+    faster, slower = (sum(sign * (b.seconds - a.seconds) > 0 for a, b in both) for sign in (1, -1))
+    return {
+        "pairs": asdict(pairs) | {"p_value": pairs.p_value},
+        "median_seconds_asynchronous": median([a.seconds for a, _ in both]) if both else None,
+        "median_seconds_synchronous": median([b.seconds for _, b in both]) if both else None,
+        "asynchronous_faster": faster,
+        "of": len(both),
+        "faster_p_value": mcnemar_exact(faster, slower),
+    }
 
 
 def parse_seeds(text: str) -> range:
@@ -224,47 +179,59 @@ def evaluate(
 @click.option("--seeds", default="6000:6050", show_default=True, help="first:end, the end left out.")
 @click.option("--planner", default="", help="gradient, mppi, none or random; by default the planner's own.")
 @click.option("--model", type=click.Path(path_type=Path), help="Folder of the weights; by default those shipped.")
-@click.option("--json", "result", type=click.Path(path_type=Path), help="File for the result.")
+@click.option(
+    "--planning",
+    type=click.Choice([LOCKSTEP, ASYNCHRONOUS, SYNCHRONOUS, BOTH]),
+    default=LOCKSTEP,
+    show_default=True,
+    help="Step by step; or in real time: while the robot moves, while it stands, or first the one and then the other.",
+)
 @click.option(
     "--rehearsal", type=click.Choice(REHEARSALS), help="In real time, as on a robot, over such a camera link."
 )
-@click.option("--attach", is_flag=True, help="Use a stack that runs already (lockstep, --keep-going).")
+@click.option("--json", "result", type=click.Path(path_type=Path), help="File for the result.")
+@click.option("--attach", is_flag=True, help="Use a stack that runs already (of this planning, --keep-going).")
 @click.option("--timeout", default=300.0, show_default=True, help="Longest time for one episode, s.")
 def main(
-    environment: str, task: str, seeds: str, planner: str, model: Path | None, result: Path | None,
-    rehearsal: str | None, attach: bool, timeout: float,
+    environment: str, task: str, seeds: str, planner: str, model: Path | None, planning: str, rehearsal: str | None,
+    result: Path | None, attach: bool, timeout: float,
 ) -> None:  # fmt: skip
-    """Evaluate a task through ROS 2, in lockstep or in a rehearsal, by the simulator's truth."""
+    """Evaluate a task through ROS 2, in lockstep or in real time, by the simulator's truth."""
+    if (planning != LOCKSTEP and rehearsal) or (planning == BOTH and attach):
+        raise click.UsageError("--planning goes neither with --rehearsal nor, where it is both, with --attach")
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     log = result.with_suffix(".log") if result else Path("out/evaluate.log")
-    outcomes: list[Outcome] = []
-    command, through = lockstep_command(environment, planner, model), "ROS 2, lockstep"
-    realtime = rehearsal is not None
+    found: dict[Way, list[Outcome]] = {}
     try:
         folder = None if attach or (planner in WITHOUT_MODEL and model is None) else model or shipped_model(environment)
         weights = folder and weights_hash(folder)
         chosen = parse_seeds(seeds)
         if rehearsal is not None:
-            file = log.with_suffix(".yaml")
-            command, through = rehearsal_command(rehearsal, chosen[0], planner, model, file)
-        if attach:
-            _run(outcomes, environment, task, chosen, timeout, realtime)
+            found[rehearsed(rehearsal, chosen[0], planner, model, log.with_suffix(".yaml"))] = []
         else:
-            with launched(command, log):
-                _run(outcomes, environment, task, chosen, timeout, realtime)
+            kinds = (ASYNCHRONOUS, SYNCHRONOUS) if planning == BOTH else (planning,)
+            found = {simulated(kind, environment, planner, model): [] for kind in kinds}
+        for way, outcomes in found.items():
+            with nullcontext() if attach else launched(way, log):
+                _run(outcomes, environment, task, chosen, timeout, way.realtime)
     except SwmError as error:
         raise click.ClickException(f"{error} (the nodes' log: {log})") from error
     finally:
-        if result and outcomes:
+        made = {way.name: summary(task, planner, outcomes, way.through) for way, outcomes in found.items()}
+        if len(made) > 1:
+            made["compared"] = compared(*found.values())
+        if result and any(found.values()):
+            whole = made if len(made) > 1 else next(iter(made.values()))
             result.parent.mkdir(parents=True, exist_ok=True)
-            made = summary(task, planner, outcomes, through) | {"weights_hash": weights} | provenance()
-            result.write_text(json.dumps(made, indent=2) + "\n")
-    made = summary(task, planner, outcomes, through)
-    low, high = made["interval"]
-    click.echo(
-        f"{made['successes']} of {made['n']} reached ({made['success_rate']:.0%}, 95 % interval {low:.0%}-{high:.0%})"
-    )
+            result.write_text(json.dumps(whole | {"weights_hash": weights} | provenance(), indent=2) + "\n")
+    for way in found:
+        one = made[way.name]
+        low, high = one["interval"]
+        share = f"{one['success_rate']:.0%}, 95 % interval {low:.0%}-{high:.0%}"
+        click.echo(f"{one['successes']} of {one['n']} reached ({share}), {way.name}")
+    if "compared" in made:
+        click.echo(json.dumps(made["compared"], indent=2))
 
 
 def _run(outcomes: list[Outcome], environment: str, task: str, seeds: range, timeout: float, realtime: bool) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluation leaves no process behind, even when the launcher and its nodes do not heed SIGINT."""
+"""Evaluation leaves no process behind, even when the launcher does not heed SIGINT; paired seeds are compared."""
 
 import subprocess
 import sys
@@ -7,7 +7,8 @@ import sys
 import psutil
 from stack_harness import PATIENCE
 
-from swm_ros.evaluate import end
+from swm_ros.evaluate import Outcome, compared
+from swm_ros.evaluated_stack import end
 
 DEAF = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 LAUNCHER = f"""
@@ -34,3 +35,20 @@ def test_what_does_not_end_is_killed_with_all_its_nodes():
             if child.is_running():
                 child.kill()
         process.stdout.close()
+
+
+def outcomes(successes, seconds):
+    pairs = zip(successes, seconds, strict=True)
+    return [Outcome(seed, "reach", success, 10, "", time) for seed, (success, time) in enumerate(pairs)]
+
+
+def test_success_is_compared_on_all_seeds_and_time_on_those_where_both_succeed():
+    found = compared(
+        outcomes([True, True, True, False], [4, 5, 6, 1]), outcomes([True, True, False, False], [8, 4, 1, 1])
+    )
+    assert {k: found["pairs"][k] for k in ("both", "only_first", "only_second", "neither")} == {
+        "both": 2, "only_first": 1, "only_second": 0, "neither": 1,
+    }  # fmt: skip
+    assert (found["median_seconds_asynchronous"], found["median_seconds_synchronous"]) == (4.5, 6.0)
+    assert (found["asynchronous_faster"], found["of"]) == (1, 2)
+    assert compared([], [])["median_seconds_synchronous"] is None
