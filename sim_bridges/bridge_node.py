@@ -28,6 +28,7 @@ from swm_msgs.msg import Command, EpisodeStatus, GoalStatus, ResultCode, SceneSt
 from swm_msgs.srv import ResetEpisode
 from swm_ros import qos
 from swm_ros.conversions import action_from_command, camera_info, nanoseconds, pose, scene_to_message, stamp_of, vector
+from swm_ros.diagnostics import ERROR, OK, WARN, Health
 from swm_ros.images import from_rgb
 from swm_ros.lifecycle import ManagedNode, run
 from swm_ros.schedule import SAFE_ACTION
@@ -82,6 +83,8 @@ class Bridge(ManagedNode[BridgeConfig]):
         self.lockstep = self.config.mode == "lockstep"
         self.instant: Instant | None = None
         self.refused = 0
+        self.ticks = self.late = 0  # control periods (realtime), and how many passed while the one before was simulated
+        self._reported = (0, 0)
         self._failure = ""
         self._job: Future[Instant] | None = None
         self._command: tuple[Command, float] | None = None
@@ -160,6 +163,9 @@ class Bridge(ManagedNode[BridgeConfig]):
 
     def tick(self) -> None:
         """Realtime: simulate one control period."""
+        self.ticks += 1
+        if self._job is not None:
+            self.late += 1
         if self._job is not None or self.instant is None or self._failure:
             return
         action = np.zeros(self.spec.action_dim, np.float32)
@@ -190,6 +196,22 @@ class Bridge(ManagedNode[BridgeConfig]):
             return
         if self.active:
             self.publish(instant, self._next_stamp)
+
+    def health(self) -> Health:
+        """Whether the simulation goes on, and in realtime whether it keeps up."""
+        values: dict[str, str | float] = {"episode": self.episode.number, "commands_refused": self.refused}
+        values |= {"step": self.instant.step} if self.instant else {}
+        ticks, late = self.ticks - self._reported[0], self.late - self._reported[1]
+        self._reported = (self.ticks, self.late)
+        if self._failure:
+            return Health(ERROR, f"the simulator failed: {self._failure}; {qos.RESET_EPISODE} begins anew", values)
+        if self.lockstep:
+            return Health(OK, "simulating one step for each command", values)
+        values |= {"late_periods": self.late}
+        if late > ticks / 10:
+            way = "free the processor, or use mode:=lockstep"
+            return Health(WARN, f"slower than real time: {late} of {ticks} periods were left out; {way}", values)
+        return Health(OK, "simulating in real time", values)
 
     def fail(self, reason: str) -> None:
         """End the episode, as the simulator cannot go on."""

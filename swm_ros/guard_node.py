@@ -24,6 +24,7 @@ from swm_core.errors import ConfigError
 from swm_msgs.msg import Command, GuardStatus
 from swm_ros import qos
 from swm_ros.conversions import vector
+from swm_ros.diagnostics import ERROR, OK, WARN, Health
 from swm_ros.guard import Cause, Guard, State
 from swm_ros.guard_config import GuardConfig
 from swm_ros.lifecycle import ManagedNode, run
@@ -179,6 +180,23 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         command.header.frame_id = motion.frame
         command.twist.header = command.header
         self.send(command)
+
+    def health(self) -> Health:
+        """Whether commands pass, with counts per cause of refusal and limiting."""
+        now, guard = time.monotonic(), self.guard
+        values: dict[str, str | float] = {"accepted": guard.accepted, "limited": guard.limited}
+        values |= {cause.value.replace(" ", "_"): guard.counts[cause] for cause in Cause}
+        values |= {"command_age": guard.age(now)} if guard.age(now) >= 0 else {}
+        values["last_event"] = guard.message
+        service = f"ros2 service call {self.get_fully_qualified_name()}/reset_estop std_srvs/srv/Trigger"
+        held = f"no acceptable command for {self.config.command_timeout} s, the safe action is taken; {guard.message}"
+        level, message = {
+            State.WAITING: (OK, f"waiting for the first command on {qos.COMMAND_RAW}"),
+            State.RUNNING: (OK, "commands pass"),
+            State.HOLDING_STALE: (WARN, held),
+            State.ESTOPPED: (ERROR, f"emergency stop latched; when it is safe: {service}"),
+        }[guard.state(now)]
+        return Health(level, message, values)
 
     def report_change(self) -> None:
         """Report at once what is new: another state, or the first refusal of a cause."""

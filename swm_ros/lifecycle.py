@@ -3,8 +3,9 @@
 
 A subclass fills in `setup` (configure), `start` (activate), `stop` (deactivate) and `close` (clean-up). Its entities
 are made with `advertise`, `listen`, `serve` and `every`, are silent unless the node is active, and are destroyed at
-clean-up. With the parameter `autostart` (default) a node configures and activates itself, so that one that is started
-alone needs no manager; the stack's manager brings up the others and hears their heartbeats.
+clean-up. What it returns from `health` is published as diagnostics. With the parameter `autostart` (default) a node
+configures and activates itself, so that one that is started alone needs no manager; the stack's manager brings up the
+others and hears their heartbeats.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, Generic, TypeVar
 
 import psutil
 import rclpy
-from rcl_interfaces.msg import ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -33,6 +34,7 @@ from rclpy.timer import Timer
 from swm_core.errors import ConfigError, SwmError
 from swm_msgs.msg import Heartbeat
 from swm_ros import parameters, qos
+from swm_ros.diagnostics import WARN, Health, Reporter
 from swm_ros.stack import CANNOT_BEGIN, LAUNCHER_PID
 
 Config = TypeVar("Config")
@@ -57,6 +59,10 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         text = "configure and activate without a lifecycle manager"
         autostart = self.declare_parameter("autostart", True, ParameterDescriptor(description=text, read_only=True))
         self.autostart: bool = autostart.value
+        text = "time between diagnostic messages, s"
+        limits = [FloatingPointRange(from_value=0.05, to_value=60.0, step=0.0)]
+        described = ParameterDescriptor(description=text, read_only=True, floating_point_range=limits)
+        period = self.declare_parameter("diagnostics_period", 1.0, described)
         self.config: Config = parameters.declare(self, config_type)
         parameters.refuse_unknown(self)
         self.active = False
@@ -65,6 +71,7 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         self._destroyers: list[Callable[[], object]] = []
         self._heartbeats = self.create_publisher(Heartbeat, qos.HEARTBEAT, qos.RECORD)
         self.create_timer(HEARTBEAT_PERIOD, self._beat, clock=self.steady_clock)
+        Reporter(self, period.value, self.steady_clock, self._reported_health)
 
     def _beat(self) -> None:
         """Tell that the executor turns, in every lifecycle state."""
@@ -83,6 +90,16 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
     def close(self) -> None:
         """Free what `setup` made other than ROS entities (clean-up)."""
+
+    def health(self) -> Health:
+        """How the node is while it is active; asked at each diagnostic message."""
+        return Health()
+
+    def _reported_health(self) -> Health:
+        if self.active:
+            return self.health()
+        way = f"ros2 lifecycle set {self.get_fully_qualified_name()} configure, then activate"
+        return Health(WARN, f"not active; {way}")
 
     def advertise(self, message: type, topic: str, qos: QoSProfile) -> Publisher:
         """Publisher that is silent unless the node is active."""

@@ -17,6 +17,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from swm_core.environment import AXES, DEFAULT_ENVIRONMENT, load_environment
 from swm_msgs.msg import GoalStatus, Plan
 from swm_ros import qos
+from swm_ros.diagnostics import Health
 from swm_ros.drawing import Overlay, annotate, colour_of
 from swm_ros.goals import STATE_NAMES, TERMINAL
 from swm_ros.images import Reader, from_rgb
@@ -84,6 +85,7 @@ class Monitor(ManagedNode[MonitorConfig]):
         super().__init__("monitor", MonitorConfig, **kwargs)
         self.goal = GoalStatus(message="no goal")
         self.plan: Plan | None = None
+        self.drawn = 0
 
     def setup(self) -> None:
         """Create the entities."""
@@ -122,7 +124,12 @@ class Monitor(ManagedNode[MonitorConfig]):
         drawn = annotate(frame, Overlay(line, status.questions, list(status.probabilities), path))
         message = from_rgb(drawn)
         message.header = observation.header
+        self.drawn += 1
         self.images.publish(message)
+
+    def health(self) -> Health:
+        """How many pictures were drawn."""
+        return Health(values={"drawn": self.drawn})
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseStamped
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
@@ -29,6 +28,7 @@ from swm_ros.camera_health import CameraHealth
 from swm_ros.capture import Capture
 from swm_ros.compressed import FORMATS, decode, encode
 from swm_ros.conversions import nanoseconds, stamp_of
+from swm_ros.diagnostics import ERROR, OK, WARN, Health
 from swm_ros.images import ImageCause, ImageError, check, converter, from_rgb
 from swm_ros.lifecycle import ManagedNode, run
 from swm_ros.static_tf import send_static_transform
@@ -62,7 +62,6 @@ class PerceptionConfig:
         quality: of JPEG.
         pose_topic: of the effector's pose (PoseStamped), in any frame.
         frozen_travel: distance that the effector must have moved for the same picture again to be refused as frozen, m.
-        diagnostics_period: time between diagnostic messages, s.
     """
 
     environment: str = DEFAULT_ENVIRONMENT
@@ -84,7 +83,6 @@ class PerceptionConfig:
     quality: int = field(default=95, metadata={"range": (1, 100)})
     pose_topic: str = qos.EFFECTOR_POSE
     frozen_travel: float = field(default=0.002, metadata={"range": (1e-4, 10.0)})
-    diagnostics_period: float = field(default=1.0, metadata={"range": (0.05, 60.0)})
 
     def __post_init__(self) -> None:
         """Check the choices.
@@ -103,12 +101,17 @@ class PerceptionConfig:
         if self.publish_tf and not self.camera_pose:
             raise ConfigError("publish_tf needs a camera_pose")
 
+    @property
+    def camera(self) -> str:
+        """The topic or the device that the frames come from."""
+        topics = {"raw": qos.CAMERA_IMAGE, "compressed": f"{qos.CAMERA_IMAGE}/compressed"}
+        return self.device if self.source == "device" else self.topic or topics[self.source]
+
 
 class Perception(ManagedNode[PerceptionConfig]):
     """The node."""
 
     publisher: Publisher
-    diagnostics: Publisher
 
     def __init__(self, **kwargs: object) -> None:
         """Declare parameters."""
@@ -117,6 +120,7 @@ class Perception(ManagedNode[PerceptionConfig]):
         self.refused: Counter[ImageCause] = Counter()
         self.reason = ""
         self._failing = False
+        self._told = 0  # frames accepted at the last report
 
     def setup(self) -> None:
         """Find the wanted size, the view and the converter; connect to the camera."""
@@ -124,19 +128,17 @@ class Perception(ManagedNode[PerceptionConfig]):
         spec = load_environment(config.environment).spec
         self.size = (config.width, config.height) if config.width else (spec.camera.width, spec.camera.height)
         self.view = self._view(spec)
-        self.health = CameraHealth(config.frozen_travel)
+        self.camera_health = CameraHealth(config.frozen_travel)
         self.convert, name = converter()
         self.get_logger().info(f"expecting {self.size[0]}x{self.size[1]} images; converting with {name}")
         raw = config.output == "raw"
         kind, topic = (Image, qos.OBSERVATION) if raw else (CompressedImage, qos.OBSERVATION_COMPRESSED)
         self.publisher = self.advertise(kind, topic, qos.IMAGE)
-        self.diagnostics = self.advertise(DiagnosticArray, qos.DIAGNOSTICS, qos.RECORD)
         if config.publish_tf:
             pose = Transform.from_numbers(config.camera_pose, "camera_pose")
             send_static_transform(self, config.world_frame, config.camera_frame, pose)
         self._connect()
         self.listen(PoseStamped, config.pose_topic, self.on_pose, qos.SENSOR)
-        self.every(config.diagnostics_period, self.report)
 
     def _view(self, spec: EnvironmentSpec) -> CameraView | None:
         """What turns the camera's frames into the model's; None where they are that already."""
@@ -151,10 +153,9 @@ class Perception(ManagedNode[PerceptionConfig]):
         config = self.config
         profile = qos.IMAGE if config.reliability == "reliable" else qos.SENSOR
         if config.source == "raw":
-            self.listen(Image, config.topic or qos.CAMERA_IMAGE, self.on_image, profile)
+            self.listen(Image, config.camera, self.on_image, profile)
         elif config.source == "compressed":
-            topic = config.topic or f"{qos.CAMERA_IMAGE}/compressed"
-            self.listen(CompressedImage, topic, self.on_compressed, profile)
+            self.listen(CompressedImage, config.camera, self.on_compressed, profile)
         else:
             ready = self.create_guard_condition(self.on_device)
             self.own(lambda: self.destroy_guard_condition(ready))
@@ -165,14 +166,14 @@ class Perception(ManagedNode[PerceptionConfig]):
     def on_pose(self, pose: PoseStamped) -> None:
         """Keep where the effector is, to tell a frozen camera from a robot that stands."""
         position = pose.pose.position
-        self.health.see_effector((position.x, position.y, position.z), nanoseconds(pose.header.stamp))
+        self.camera_health.see_effector((position.x, position.y, position.z), nanoseconds(pose.header.stamp))
 
     def on_image(self, message: Image) -> None:
         """Check, convert and hand on one frame."""
         try:
             check(message, *self.size)
             picture = self.convert(message)
-            self.health.check(picture)
+            self.camera_health.check(picture)
         except ImageError as error:
             self.refuse(error)
             return
@@ -204,7 +205,7 @@ class Perception(ManagedNode[PerceptionConfig]):
     def hand_on(self, image: np.ndarray, header: Header) -> None:
         """Publish the (H, W, 3) uint8 RGB frame as the model's camera would have taken it."""
         try:
-            self.health.check(image, nanoseconds(header.stamp))
+            self.camera_health.check(image, nanoseconds(header.stamp))
         except ImageError as error:
             self.refuse(error)
             return
@@ -223,17 +224,16 @@ class Perception(ManagedNode[PerceptionConfig]):
         self.refused[error.cause] += 1
         self.reason, self._failing = str(error), True
 
-    def report(self) -> None:
-        """Publish counts per cause."""
-        level = DiagnosticStatus.ERROR if self._failing else DiagnosticStatus.OK
-        values = [KeyValue(key="accepted", value=str(self.accepted))]
-        values += [KeyValue(key=f"refused: {cause.value}", value=str(self.refused[cause])) for cause in ImageCause]
-        text = f"frames refused: {self.reason}" if self._failing else "frames accepted"
-        name = f"swm/{self.get_name()}"
-        status = DiagnosticStatus(level=level, name=name, message=text, hardware_id="camera", values=values)
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self.diagnostics.publish(message)
+    def health(self) -> Health:
+        """Whether frames come and can be used, with counts per cause of refusal."""
+        values = {"accepted": self.accepted} | {f"refused_{cause.value}": self.refused[cause] for cause in ImageCause}
+        arrived, self._told = self.accepted - self._told, self.accepted
+        if self._failing:
+            return Health(ERROR, f"frames refused: {self.reason}", values)
+        if not arrived:
+            how = f"does the camera send, with a reliability that fits {self.config.reliability!r}?"
+            return Health(WARN, f"no frame from {self.config.camera} since the last report; {how}", values)
+        return Health(OK, "frames accepted", values)
 
 
 def main() -> None:

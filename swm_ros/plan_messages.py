@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from builtin_interfaces.msg import Time
 
 from swm_core.environment import EnvironmentSpec
 from swm_msgs import msg
+from swm_ros import qos
 from swm_ros.conversions import plan_to_message, stamp_of
-from swm_ros.goals import Goal
+from swm_ros.diagnostics import OK, WARN, Health
+from swm_ros.goals import STATE_NAMES, Goal
 from swm_ros.planning_worker import Planned
 
 
@@ -80,3 +83,32 @@ def plan_stats(numbered: Numbered, first_command: float | None, now: Time) -> ms
     )
     stats.header.stamp = now
     return stats
+
+
+def planning_health(
+    newest: msg.PlanStats | None, goal: Goal | None, silent: bool, values: Mapping[str, str | float]
+) -> Health:
+    """How planning goes.
+
+    Args:
+        newest: numbers of the newest plan.
+        goal: the newest goal.
+        silent: whether frames stay away.
+        values: further ones.
+    """
+    values = {**values, "goal": goal.task.name if goal else ""}
+    if newest is not None:
+        for name in ("value_first", "value_best", "completion", "iterations", "total_seconds", "frame_age", "latency"):
+            values[name] = getattr(newest, name)
+    if silent:
+        way = "what does the perception node report?"
+        return Health(WARN, f"no frame on {qos.OBSERVATION}, so nothing moves; {way}", values)
+    if goal is None:
+        return Health(OK, f"waiting for a goal on {qos.GOAL_TEXT}, {qos.GOAL_TYPED} or {qos.EXECUTE_TASK}", values)
+    told = f"{STATE_NAMES[goal.state]}: {goal.task.name}" + (f"; {goal.message}" if goal.message else "")
+    if goal.state in (msg.GoalStatus.ABORTED, msg.GoalStatus.WAITING):
+        return Health(WARN, told, values)
+    if newest is not None and newest.deadline_missed:
+        way = "fewer planner.gradient.iterations, or a free processor"
+        return Health(WARN, f"{told}; plans are stopped before their last iteration: {way}", values)
+    return Health(OK, told, values)

@@ -30,11 +30,12 @@ from swm_msgs.srv import AskQuestion
 from swm_ros import qos
 from swm_ros.ask import Asker
 from swm_ros.conversions import action_to_twist, nanoseconds, stamp_of
+from swm_ros.diagnostics import Health
 from swm_ros.goal_server import GoalServer
 from swm_ros.goals import Goal
 from swm_ros.images import Reader
 from swm_ros.lifecycle import ManagedNode, run
-from swm_ros.plan_messages import Numbered, plan_message, plan_stats
+from swm_ros.plan_messages import Numbered, plan_message, plan_stats, planning_health
 from swm_ros.planner_config import PlannerNodeConfig, collect_garbage, load_controller, load_goal_parser
 from swm_ros.planning_worker import Frame, Planned, PlanningWorker
 from swm_ros.schedule import SAFE_ACTION, ActivePlan, CommandSchedule, Step, Window
@@ -56,6 +57,8 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.frame: Frame | None = None
         self.worker: PlanningWorker | None = None
         self._plan_id, self._late_plans = 0, 0
+        self._missed = 0  # plans that were stopped by their deadline
+        self._newest: PlanStats | None = None
         self._unpublished: list[Numbered] = []  # told right after a command, when the next is far
         self._episode: int | None = None  # of the simulator
         self._begun = 0  # stamp of the first scene of an episode that followed another, ns
@@ -281,7 +284,17 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         for plan in made:
             first = sent if step is not None and step.plan.plan_id == plan.plan_id else None
             self.plans.publish(plan_message(plan, self.spec, now))
-            self.stats.publish(plan_stats(plan, first, now))
+            self._newest = plan_stats(plan, first, now)
+            self._missed += self._newest.deadline_missed
+            self.stats.publish(self._newest)
+
+    def health(self) -> Health:
+        """Whether frames come and plans are made, with the newest plan's numbers."""
+        age = time.monotonic() - self.frame.received if self.frame else math.inf
+        silent = not self.lockstep and age > self.config.observation_timeout
+        model = self.worker.weights if self.worker else ""
+        values = {"model": model, "plans": self._plan_id, "late_plans": self._late_plans}
+        return planning_health(self._newest, self.goals.goal, silent, values | {"deadlines_missed": self._missed})
 
 
 def main() -> None:

@@ -90,6 +90,7 @@ class PlanningWorker:
         except BaseException:
             self._pool.shutdown()
             raise
+        self.weights = self._controller.weights  # hash of the model's
         self._job: Future[Planned] | None = None
         self._finished: deque[Future[Planned]] = deque()
         self._epoch: int | None = None  # of the task that the controller was started with

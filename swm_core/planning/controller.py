@@ -74,6 +74,7 @@ class Controller:
         self._observed: tuple[Observed, ...] = ()  # the last frames that the policy looks at
         self._complete = 0
         self.subgoal, self.finished = 0, False
+        self.weights = ""  # hash of the saved model's, where it was read from a folder
 
     @classmethod
     def load(
@@ -112,7 +113,9 @@ class Controller:
             from swm_core.policies.diffusion import DiffusionPolicy  # its import takes seconds
 
             base = DiffusionPolicy.load(policy, model, weights_hash(folder))
-        return cls(model, *actions, config, seed, base)
+        made = cls(model, *actions, config, seed, base)
+        made.weights = weights_hash(folder)
+        return made
 
     def start(self, task: Task) -> None:
         """Begin a task at its first subgoal; nothing of an earlier one is kept."""

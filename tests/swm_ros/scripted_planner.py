@@ -26,6 +26,7 @@ class ScriptedController:
 
     def __init__(self):
         self.task, self.subgoal, self.finished = None, 0, False
+        self.weights = "scripted"
 
     def start(self, task):
         self.task, self.subgoal, self.finished = task, 0, False

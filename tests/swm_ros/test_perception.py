@@ -54,7 +54,8 @@ def test_a_compressed_image_of_another_size_is_refused_with_its_cause(link):
     def refused(report: DiagnosticArray) -> bool:
         publisher.publish(encode(np.zeros((90, 160, 3), np.uint8), "png", 95))
         (status,) = report.status
-        return status.name == "swm/perception" and {v.key: int(v.value) for v in status.values}["refused: size"] > 0
+        values = {v.key: v.value for v in status.values}
+        return status.name == "swm/perception" and int(values.get("refused_size", 0)) > 0
 
     link.wait_for(qos.DIAGNOSTICS, refused, begin)
     link.node.destroy_publisher(publisher)
