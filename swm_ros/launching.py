@@ -41,6 +41,11 @@ ARGUMENTS = (
     ),
     DeclareLaunchArgument("model_path", default_value="", description="folder of the weights; empty: those shipped"),
     DeclareLaunchArgument("monitor", default_value="true", description="whether the monitor node runs"),
+    DeclareLaunchArgument(
+        "record",
+        default_value="false",
+        description="record as MCAP: true for a file in this folder, or a file or folder",
+    ),
     DeclareLaunchArgument("rviz", default_value="false", description="whether rviz2 is opened"),
 )
 
@@ -102,7 +107,9 @@ def nodes(context: LaunchContext, environment: str) -> list[LaunchDescriptionEnt
     switches = {
         name: LaunchConfiguration(name).perform(context).lower() in ("true", "1") for name in ("monitor", "rviz")
     }
-    options = StackOptions(environment, seed=seed, monitor=switches["monitor"], **given)
+    wanted = LaunchConfiguration("record").perform(context)
+    record = {"true": ".", "1": ".", "false": "", "0": ""}.get(wanted.lower(), wanted)
+    options = StackOptions(environment, seed=seed, monitor=switches["monitor"], record=record, **given)
     found: list[LaunchDescriptionEntity] = [*node_actions(stack(options), parameter_file(options.environment))]
     if switches["rviz"]:
         found.append(Node(package="rviz2", executable="rviz2", arguments=["-d", str(shared_file("rviz/swm.rviz"))]))

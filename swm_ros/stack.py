@@ -44,6 +44,7 @@ class StackOptions:
         overlap: whether planning overlaps execution; without it the robot stands while it is planned for (realtime).
         model_path: folder of the weights; empty for those shipped.
         monitor: whether the monitor runs.
+        record: file or folder for a recording (MCAP); empty for none.
         stop_when_complete: whether a goal ends when the model holds it for reached.
     """
 
@@ -54,6 +55,7 @@ class StackOptions:
     planner: str = ""
     model_path: str = ""
     monitor: bool = True
+    record: str = ""
     stop_when_complete: bool = True
     overlap: bool = True
 
@@ -118,6 +120,7 @@ EXECUTABLES = {
     "perception": ("perception", "swm_ros.perception_node"),
     "planner": ("planner", "swm_ros.planner_node"),
     "monitor": ("monitor", "swm_ros.monitor_node"),
+    "recorder": ("recorder", "swm_ros.recorder_node"),
 }
 MANAGER = NodeProcess("manager", "manager", "swm_ros.manager_node", restarts=True)
 
@@ -142,8 +145,9 @@ def stack(options: StackOptions) -> tuple[NodeProcess, ...]:
     if options.monitor:
         parameters["monitor"] = {}
     nodes = _processes({name: {**values, "autostart": False} for name, values in parameters.items()})
+    recorder = _processes({"recorder": {"path": options.record}} if options.record else {})  # outlives the others
     manager = replace(MANAGER, parameters={"nodes": [n.name for n in nodes]})
-    return (*(replace(n, restarts=n.name != "guard") for n in nodes), manager)
+    return (*(replace(n, restarts=n.name != "guard") for n in nodes), *recorder, manager)
 
 
 @dataclass(frozen=True)
@@ -220,9 +224,9 @@ def _sections(config: Path) -> tuple[str, ...]:
 
 
 def _processes(parameters: Mapping[str, Mapping[str, Value]]) -> tuple[NodeProcess, ...]:
-    """A process for each node, without the parameters that are empty."""
+    """A process for each node, without the parameters that are empty; the end of a recorder ends nothing else."""
     return tuple(
-        NodeProcess(name, *EXECUTABLES[name], {k: v for k, v in values.items() if v != ""})
+        NodeProcess(name, *EXECUTABLES[name], {k: v for k, v in values.items() if v != ""}, restarts=name == "recorder")
         for name, values in parameters.items()
     )
 

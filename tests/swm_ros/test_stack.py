@@ -26,6 +26,7 @@ from swm_ros.monitor_node import MonitorConfig
 from swm_ros.motion import Motion
 from swm_ros.perception_node import PerceptionConfig
 from swm_ros.planner_config import PlannerNodeConfig
+from swm_ros.recorder_node import RecorderConfig
 from swm_ros.robot_interface import RobotInterface
 from swm_ros.stack import (
     ENVIRONMENT,
@@ -51,6 +52,7 @@ CONFIGS = {
     "planner": PlannerNodeConfig,
     "monitor": MonitorConfig,
     "manager": ManagerConfig,
+    "recorder": RecorderConfig,
 }
 ENVIRONMENTS = ("langtable", "ogbench")
 every_environment = pytest.mark.parametrize("environment", ENVIRONMENTS)
