@@ -125,7 +125,7 @@ class Recording:
                 if message.encoding != "rgb8":
                     raise RecordingError(f"{self.path}: observations are {message.encoding}, expected rgb8")
                 shape = (message.height, message.width, 3)
-                image = np.frombuffer(message.data, np.uint8).reshape(shape)
+                image = np.frombuffer(message.data, np.uint8).reshape(shape).copy()  # writeable, as torch wants it
                 yield RecordedFrame(nanoseconds(message.header.stamp), record.received, image)
 
 
