@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "goal": ("swm_core.commands.goal:goal_command", "Show the task that a goal's words ask for."),
     "replay": ("swm_core.commands.replay:replay_command", "Run another planner over a recording of the stack."),
     "report": ("swm_core.commands.report:report_command", "Make a page of a recording of the stack."),
+    "convert": ("swm_core.commands.convert:convert_command", "Make episodes of recordings, in one of two formats."),
     "attend": ("swm_core.commands.attend:attend_command", "Draw where the words of questions look in a picture."),
     "probe": ("swm_core.commands.probe:probe_command", "Measure what the frozen image tokens say about positions."),
     "bench": ("swm_core.commands.bench:bench_command", "Measure the time of a plan, ours and the paper's order."),
