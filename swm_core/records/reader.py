@@ -114,19 +114,24 @@ class Recording:
         ]
 
     def frames(self) -> Iterator[RecordedFrame]:
-        """The observations, read from the file one by one.
+        """The observations, read from the file one by one; a simulator in lockstep repeats some, which come once.
 
         Raises:
             RecordingError: one is not rgb8.
         """
+        last = -1
         for record in _Records(self.path):
             if record.topic == OBSERVATION:
                 message = record.decode()
+                stamp = nanoseconds(message.header.stamp)
+                if stamp == last:
+                    continue
+                last = stamp
                 if message.encoding != "rgb8":
                     raise RecordingError(f"{self.path}: observations are {message.encoding}, expected rgb8")
                 shape = (message.height, message.width, 3)
                 image = np.frombuffer(message.data, np.uint8).reshape(shape).copy()  # writeable, as torch wants it
-                yield RecordedFrame(nanoseconds(message.header.stamp), record.received, image)
+                yield RecordedFrame(stamp, record.received, image)
 
 
 def environment_entry(recording: Recording, name: str | None = None) -> EnvironmentEntry:

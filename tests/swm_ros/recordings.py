@@ -110,7 +110,8 @@ def write_run(path: Path, simulated: bool = True, reached: bool = True, seed: in
             write(qos.EFFECTOR_POSE, PoseStamped(header=header, pose=pose(scene(step).effector)), at)
         image = from_rgb(frame(step))
         image.header = header
-        write(qos.OBSERVATION, image, at)
+        for _ in range(1 + step % 2):  # as a simulator in lockstep repeats an unanswered frame
+            write(qos.OBSERVATION, image, at)
         if step % 4 == 0:
             write(qos.PLAN, plan(step), at + PERIOD // 4)
             write(qos.PLAN_STATS, PlanStats(plan_id=step + 1, latency=0.02), at + PERIOD // 4)
