@@ -7,7 +7,7 @@ SEED ?= 6000
 SECONDS_OF_CHAOS ?= 600
 FUZZ_INPUTS ?= 23000
 
-.PHONY: help setup demo test slow-test fuzz chaos lint clean
+.PHONY: help setup demo test slow-test fuzz chaos lint docs clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ lint: setup ## Lint, types and spelling only
 	$(BIN)/mypy
 	$(BIN)/codespell
 
+docs: setup ## Build the documentation site into site/
+	$(BIN)/mkdocs build --strict
+
 clean: ## Remove what builds and checks leave behind, .venv included
-	rm -rf .venv build install log out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info swm_msgs/build
+	rm -rf .venv build install log out site .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info swm_msgs/build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

