@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -44,7 +44,7 @@ class Instant:
         step: control periods since it began.
         image: (H, W, 3) uint8 RGB.
         scene: the true state.
-        done: steps of the task that have been reached, in order.
+        done: steps of the task that have been reached; see `steps_done`.
         reached_step: step at which all were; None before.
     """
 
@@ -88,9 +88,9 @@ class Simulation:
         """Advance one control period by an (A,) action."""
         return self._pool.submit(self._step, action)
 
-    def set_task(self, task: str, specs: Sequence[TaskSpec]) -> Future[None]:
+    def set_task(self, task: str, specs: tuple[TaskSpec, ...]) -> Future[None]:
         """Check the truth of another task from now on, within the same episode."""
-        return self._pool.submit(self._set_task, task, tuple(specs))
+        return self._pool.submit(self._set_task, task, specs)
 
     def close(self) -> None:
         """Free the simulator and end the thread."""

@@ -212,6 +212,8 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         step = None
         if made.finished and self.config.stop_when_complete:
             self.goals.end(GoalStatus.SUCCEEDED, ResultCode.OK, f"complete with probability {made.plan.completion:.2f}")
+        elif made.given_up:
+            self.goals.end(GoalStatus.ABORTED, ResultCode.TIMEOUT, made.given_up)
         else:
             base = made.window.base if self.lockstep or self.config.overlap else self.schedule.tick
             self.schedule.install(ActivePlan(self._plan_id, made.plan.actions, base, made.frame.stamp))

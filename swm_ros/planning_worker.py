@@ -52,6 +52,7 @@ class Planned:
         epoch: of the goal.
         subgoal: index of the subgoal pursued.
         finished: whether the controller holds the task for complete.
+        given_up: why the controller gives the task up; empty while it does not.
         begun: monotonic time at which planning was asked for, s.
         ended: monotonic time at which the plan was ready, s.
     """
@@ -62,6 +63,7 @@ class Planned:
     epoch: int
     subgoal: int
     finished: bool
+    given_up: str
     begun: float
     ended: float
 
@@ -116,7 +118,8 @@ class PlanningWorker:
             deadline = None if window.budget == float("inf") else max(window.budget - spent, 0.0)
             plan = controller.plan(frame.image, window.committed, deadline, executed)
             ended = time.monotonic()
-            return Planned(plan, frame, window, epoch, controller.subgoal, controller.finished, begun, ended)
+            stands = controller.subgoal, controller.finished, controller.given_up
+            return Planned(plan, frame, window, epoch, *stands, begun, ended)
 
         self._job = self._pool.submit(work)
         self._job.add_done_callback(self._done)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receding-horizon control: plan, execute the first steps, plan again, subgoal after subgoal (paper Sec. 3.3, 3.4)."""
+"""Receding-horizon control: plan, execute the first steps, plan again, for one subgoal of a task (paper Sec. 3.3)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from swm_core.planning.plan import Plan
 from swm_core.planning.proposals import Known, first_guesses, uniform_chunk
 from swm_core.planning.search import Bounds, Deadline, Search
 from swm_core.planning.settings import DEFAULT, POLICY, WITHOUT_MODEL, PlannerConfig
-from swm_core.planning.value import Score, desired, make_score
+from swm_core.planning.subgoals import Pursuit
+from swm_core.planning.value import Score
+from swm_core.planning.views import Guessed, View, look
 from swm_core.policies.base import BasePolicy, Observed
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
 
@@ -69,11 +71,9 @@ class Controller:
         self.low, self.high = torch.tensor(low, dtype=torch.float32), torch.tensor(high, dtype=torch.float32)
         self.axes = action_axes(action_names)
         self._random = torch.Generator().manual_seed(seed)
-        self._task: Task | None = None
+        self._pursuit: Pursuit | None = None
         self._previous: Tensor | None = None
         self._observed: tuple[Observed, ...] = ()  # the last frames that the policy looks at
-        self._complete = 0
-        self.subgoal, self.finished = 0, False
         self.weights = ""  # hash of the saved model's, where it was read from a folder
 
     @classmethod
@@ -118,21 +118,35 @@ class Controller:
         return made
 
     def start(self, task: Task) -> None:
-        """Begin a task at its first subgoal; nothing of an earlier one is kept."""
-        self._task, self._previous, self._observed, self._complete = task, None, (), 0
-        self.subgoal, self.finished = 0, False
+        """Begin a task; nothing of an earlier one is kept."""
+        self._pursuit, self._previous, self._observed = Pursuit(task, self.config), None, ()
         self._random.manual_seed(self.seed)
 
     @property
-    def task(self) -> Task:
-        """The task begun.
+    def pursuit(self) -> Pursuit:
+        """How far the task begun has come.
 
         Raises:
             PlanningError: none was.
         """
-        if self._task is None:
+        if self._pursuit is None:
             raise PlanningError("no task was started")
-        return self._task
+        return self._pursuit
+
+    @property
+    def subgoal(self) -> int:
+        """Number of the subgoal pursued."""
+        return self.pursuit.subgoal
+
+    @property
+    def finished(self) -> bool:
+        """Whether the model holds the task for complete."""
+        return self.pursuit.finished
+
+    @property
+    def given_up(self) -> str:
+        """Why the task is given up; empty while it is not."""
+        return self.pursuit.given_up
 
     def observe(self, image: np.ndarray) -> object:
         """Encode a frame.
@@ -166,36 +180,31 @@ class Controller:
         Raises:
             PlanningError: no task, or a frame or committed actions of a wrong shape.
         """
-        subgoal, clock = self.task.subgoals[self.subgoal], Deadline(deadline)
+        pursuit, clock = self.pursuit, Deadline(deadline)
         observation = self.observe(image)
         encoded = clock.elapsed
         bounds = Bounds(self.low, self.high, self._committed(committed))
-        ends = [last for last in subgoal.completion if last not in subgoal.questions]
-        questions = (*subgoal.questions, *ends)  # the others are read beside them; they count in no value
-        prefix = self.model.read(observation, [q.text for q in questions])
-        with torch.no_grad():
-            present = self.model.answer(prefix, torch.zeros(1, 0, len(self.low)))
-        now = desired(present.yes, questions)[0, :, 0]
-        completion = min(float(now[questions.index(last)]) for last in subgoal.completion)
-        pursued = self.subgoal
-        self._progress(completion)
-        if self.subgoal != pursued:  # plan for the new subgoal, from this very frame
-            return self.plan(image, committed, None if deadline is None else deadline - clock.elapsed, executed)
-        score = make_score(lambda actions: self.model.answer(prefix, actions), subgoal.questions, self.config.sub_chunk)
         executed = self.config.execute if executed is None else executed
-        drawn = self._draw(observation, subgoal, executed)
-        seen = None if present.positions is None else present.positions[0, :, 0]  # (K, M, 3)
-        known = Known(self._previous, executed, seen, drawn)
-        proposals = first_guesses(self.config, bounds, self.axes, known, self._random)
-        begun = clock.elapsed
-        search = self._search(score, proposals, bounds, clock)
-        if drawn is not None and self.config.planner != POLICY:
-            first = bounds.apply(drawn[:1])
+        self._remember(observation, executed)
+        pursuit.count(executed)
+        before, views = pursuit.subgoal, dict[int, View]()
+        while unseen := [number for number in pursuit.watched if number not in views]:
+            views |= {number: look(self.model, observation, pursuit.task.subgoals[number]) for number in unseen}
+            pursuit.see({number: views[number].completion for number in unseen})  # may go on, in this very frame
+        guessed = {
+            number: self._guess(views[number], bounds, self._previous if number == before else None, executed)
+            for number in pursuit.open
+        }
+        if len(guessed) > 1:
+            pursuit.choose({n: guess.promise(bounds, self.config.sub_chunk) for n, guess in guessed.items()})
+        view, guess, begun = views[pursuit.subgoal], guessed[pursuit.subgoal], clock.elapsed
+        search = self._search(guess.score, guess.chunks, bounds, clock)
+        if guess.drawn is not None and self.config.planner != POLICY:
+            first = bounds.apply(guess.drawn[:1])
             with torch.no_grad():
-                search.defer_to(first, score(first), self.config.margin)
+                search.defer_to(first, guess.score(first), self.config.margin)
         self._previous = search.actions
-        timings = {"encode": encoded, "iterations": clock.elapsed - begun}
-        return self._report(search, subgoal, now, completion, bounds, clock, timings)
+        return self._report(search, view, bounds, clock, {"encode": encoded, "iterations": clock.elapsed - begun})
 
     def ask(self, image: np.ndarray, questions: Sequence[str], actions: np.ndarray) -> np.ndarray:
         """Probability of yes to questions about the future of a frame.
@@ -221,12 +230,12 @@ class Controller:
 
     def warm_up(self) -> None:
         """Plan once for nothing, so that the first real plan takes no longer than the others."""
-        task, state = self._task, (self.subgoal, self.finished, self._previous, self._observed, self._complete)
+        state = self._pursuit, self._previous, self._observed
         question = "Is it touching?"
         self.start(Task("warm-up", (Subgoal((WeightedQuestion(question), WeightedQuestion(question))),)))
         for _ in range(2):
             self.plan(np.zeros(self.model.image_shape, np.uint8))
-        self._task, (self.subgoal, self.finished, self._previous, self._observed, self._complete) = task, state
+        self._pursuit, self._previous, self._observed = state
         self._random.manual_seed(self.seed)
 
     def _actions(self, actions: np.ndarray, what: str) -> Tensor:
@@ -243,22 +252,23 @@ class Controller:
             raise PlanningError(f"{len(chunk)} committed actions leave nothing of the horizon {self.config.horizon}")
         return chunk
 
-    def _progress(self, completion: float) -> None:
-        """Count frames in a row in which the completion questions are answered as wanted; go on to the next subgoal."""
-        self._complete = self._complete + 1 if completion > self.config.complete_above else 0
-        if self._complete < self.config.complete_frames or self.finished:
-            return
-        if self.subgoal + 1 < len(self.task.subgoals):
-            self.subgoal, self._complete, self._previous = self.subgoal + 1, 0, None
-        else:
-            self.finished = True
+    def _guess(self, view: View, bounds: Bounds, previous: Tensor | None, executed: int) -> Guessed:
+        """First guesses for a subgoal."""
+        drawn = self._draw(view.subgoal)
+        known = Known(previous, executed, view.seen, drawn)
+        chunks = first_guesses(self.config, bounds, self.axes, known, self._random)
+        return Guessed(view.subgoal, chunks, drawn, view.score(self.model, self.config.sub_chunk))
 
-    def _draw(self, observation: object, subgoal: Subgoal, executed: int) -> Tensor | None:
-        """(C, H, A) chunks of the base policy, None where it takes no part; remembers the frame for the next ones."""
+    def _remember(self, observation: object, executed: int) -> None:
+        """Keep a frame for the base policy, where it takes part."""
+        if self.policy is not None and self.config.needs_policy:
+            earlier = [Observed(seen.frame, seen.age + executed) for seen in self._observed]
+            self._observed = (*earlier, Observed(observation))[-self.policy.frames :]
+
+    def _draw(self, subgoal: Subgoal) -> Tensor | None:
+        """(C, H, A) chunks of the base policy, None where it takes no part."""
         if self.policy is None or not self.config.needs_policy:
             return None
-        earlier = [Observed(seen.frame, seen.age + executed) for seen in self._observed]
-        self._observed = (*earlier, Observed(observation))[-self.policy.frames :]
         count = 1 if self.config.planner == POLICY else self.config.policy_proposals
         drawn = self.policy.propose(self._observed, subgoal.questions, count, self._random)
         return drawn[:, : self.config.horizon]
@@ -279,28 +289,22 @@ class Controller:
             search.record(chunk, score(chunk))
         return search
 
-    def _report(
-        self,
-        search: Search,
-        subgoal: Subgoal,
-        now: Tensor,
-        completion: float,
-        bounds: Bounds,
-        clock: Deadline,
-        timings: dict[str, float],
-    ) -> Plan:
+    def _report(self, search: Search, view: View, bounds: Bounds, clock: Deadline, timings: dict[str, float]) -> Plan:
+        """What was found, as arrays."""
+        questions = view.subgoal.questions
         foreseen = search.foreseen if search.foreseen is not None else torch.zeros(0, 0)
         path = search.path if search.path is not None else torch.zeros(self.config.horizon + 1, 3)
         return Plan(
             actions=search.actions.numpy(),
             committed=len(bounds.committed),
             value=search.value,
-            questions=tuple(q.text for q in subgoal.questions),
+            questions=tuple(q.text for q in questions),
             probabilities=torch.stack(search.probabilities).numpy(),
             values=np.array(search.values, np.float32),
             step_sizes=np.array(search.step_sizes, np.float32),
-            now=now[: len(subgoal.questions)].numpy(),
-            completion=completion,
+            now=view.now.numpy(),
+            completion=view.completion,
+            seen=np.zeros((0, 0, 3), np.float32) if view.seen is None else view.seen[: len(questions)].numpy(),
             path=path.numpy(),
             foreseen=foreseen.numpy(),
             history=torch.stack(search.history).numpy(),

@@ -23,6 +23,8 @@ class Plan:
         history: (I+1, H, A) float32, that candidate's actions per iteration.
         step_sizes: (I,) float32, largest change of any action in that iteration, in the action's unit.
         now: (K,) float32, probability of the wanted answer at horizon 0.
+        seen: (K, M, 3) float32, where the effector (first) and what each question names are seen now, world frame, m,
+            NaN beyond what it names; empty where the model does not say.
         completion: probability at horizon 0 that the subgoal is reached.
         path: (H+1, 3) float32, predicted effector positions, world frame, m; the first is the present one.
         foreseen: (K, H+1) float32, probability of the wanted answers after every action of the chosen chunk.
@@ -46,5 +48,6 @@ class Plan:
     candidate_values: np.ndarray
     history: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
     foreseen: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    seen: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.float32))
     timings: dict[str, float] = field(default_factory=dict)
     deadline_missed: bool = False

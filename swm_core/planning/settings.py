@@ -41,6 +41,9 @@ class PlannerConfig:
         speeds: their speeds, as shares of the largest action.
         complete_above: probability of a wanted answer above which a completion question counts as answered so.
         complete_frames: frames in a row for which all of them must be.
+        subgoal_actions: actions after which a subgoal that is not reached is given up; 0 for no limit.
+        switch_margin: of subgoals in any order, the one pursued is left for another whose best proposal is worth more
+            by this share of the highest possible value.
         gradient: settings of the gradient planner.
         mppi: settings of MPPI.
     """
@@ -60,6 +63,8 @@ class PlannerConfig:
     speeds: tuple[float, ...] = (0.9,)
     complete_above: float = field(default=0.7, metadata={"range": (0.0, 1.0)})
     complete_frames: int = field(default=2, metadata={"range": (1, 100)})
+    subgoal_actions: int = field(default=0, metadata={"range": (0, 1_000_000)})
+    switch_margin: float = field(default=0.1, metadata={"range": (0.0, 1.0)})
     gradient: GradientConfig = field(default_factory=GradientConfig)
     mppi: MppiConfig = field(default_factory=MppiConfig)
 
@@ -77,6 +82,9 @@ class PlannerConfig:
             raise ConfigError(f"execute and sub_chunk must be within 1 and the horizon {self.horizon}")
         if self.policy_proposals < 1:
             raise ConfigError(f"policy_proposals is {self.policy_proposals}; at least 1 is drawn")
+        if self.subgoal_actions < 0 or not 0 <= self.switch_margin <= 1:
+            given = f"{self.subgoal_actions} and {self.switch_margin}"
+            raise ConfigError(f"subgoal_actions must be at least 0, switch_margin within 0 and 1; got {given}")
 
     @property
     def needs_policy(self) -> bool:

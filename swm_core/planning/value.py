@@ -62,6 +62,11 @@ def chunk_value(answers: Tensor, weights: Tensor) -> Tensor:
     return (answers.sum(-1) * weights).sum(-1)
 
 
+def highest_value(questions: tuple[WeightedQuestion, ...], horizon: int, sub_chunk: int) -> float:
+    """Value of a chunk after each of whose sub-chunks all wanted answers are certain."""
+    return len(sub_chunk_ends(horizon, sub_chunk)) * sum(q.weight for q in questions)
+
+
 def desired(yes: Tensor, questions: tuple[WeightedQuestion, ...]) -> Tensor:
     """(C, K, T) probability of yes to that of the wanted answers."""
     wanted = torch.tensor([q.desired for q in questions])[None, :, None]

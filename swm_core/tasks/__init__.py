@@ -4,6 +4,7 @@
 from swm_core.tasks.goal_text import GoalParser, parse_goal
 from swm_core.tasks.langtable_questions import LANGTABLE_LOCATE, LANGTABLE_QUESTIONS, langtable_questions
 from swm_core.tasks.library import (
+    AnyOrder,
     SuccessLimits,
     TaskSpec,
     build_task,
@@ -36,6 +37,7 @@ __all__ = [
     "LANGTABLE_QUESTIONS",
     "OGBENCH_LOCATE",
     "OGBENCH_QUESTIONS",
+    "AnyOrder",
     "GoalParser",
     "GraspingThresholds",
     "LocateType",

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 
 from swm_core.errors import GoalError, WordingError
-from swm_core.tasks.library import PUSH, REACH, SEPARATE, STACK, TaskSpec
+from swm_core.tasks.library import PUSH, REACH, SEPARATE, STACK, AnyOrder, TaskSpec
 from swm_core.tasks.words import BLOCK, COLOURS, SHAPES, Words, object_phrases, tokenize
 
 MAX_LENGTH = 500
@@ -19,6 +19,7 @@ MAX_LENGTH = 500
 ARTICLES = {"the", "a", "an"}
 _FILLER = {"please", "now", "first", "finally", "also", "just"}
 _LEAD = {"next", "can", "could", "you"}
+_SEQUENCE = {"first", "next", "finally"}  # words that say that "and" is meant as "and then"
 GoalParser = Callable[..., tuple[TaskSpec, ...]]  # arguments, result and errors of `parse_goal`
 
 _ARM = ("arm", "robot arm", "robotic arm", "robot", "peg", "robot peg", "robotic peg", "effector", "end effector",
@@ -208,6 +209,12 @@ def read_clauses(text: object, reader: Reader) -> list[list[str]]:
     return kept
 
 
+def in_order(steps: Sequence[TaskSpec], text: str) -> tuple[TaskSpec, ...]:
+    """The steps that were read from a text, as `AnyOrder` where it joins them by "and" or a comma alone."""
+    sequence = len([part for part in _CLAUSES.split(text) if tokenize(part)]) > 1 or _SEQUENCE & set(tokenize(text))
+    return tuple(steps) if sequence or len(steps) < 2 else AnyOrder(steps)
+
+
 def _without_lead(words: list[str]) -> list[str]:
     """Drop "can you", "next" and the like before the verb."""
     while words and words[0] in _LEAD:
@@ -243,9 +250,9 @@ def parse_goal(text: str, names: Sequence[str], effector_words: Sequence[str] = 
 
     Understood are reaching (reach, touch, go to, point at, move the arm to), pushing (push, move, slide, put, ... X to,
     towards, next to, against Y; X touches Y; X and Y touching; bring X and Y together), separating (separate X from
-    Y and Z; move X away from Y) and stacking (stack, put, ... X on, on top of Y; X is on Y), in sequence by "then",
-    "and" before a verb, a semicolon or a full stop. An object is called by its name, by "<colour> block" or by its
-    shape where only one fits. Articles and capitals don't matter.
+    Y and Z; move X away from Y) and stacking (stack, put, ... X on, on top of Y; X is on Y). "Then", a semicolon or a
+    full stop make a sequence; "and" or a comma before a verb joins steps in any order (`AnyOrder`). An object is called
+    by its name, by "<colour> block" or by its shape where only one fits. Articles and capitals don't matter.
 
     Args:
         text: what was said, at most 500 characters.
@@ -256,4 +263,4 @@ def parse_goal(text: str, names: Sequence[str], effector_words: Sequence[str] = 
         GoalError: the text cannot be understood; says why, what is on the table, and examples.
     """
     reader = Reader(names, effector_words)
-    return tuple(grammar_step(words, reader) for words in read_clauses(text, reader))
+    return in_order([grammar_step(words, reader) for words in read_clauses(text, reader)], text)

@@ -87,6 +87,12 @@ def stack(upper: str, lower: str) -> TaskSpec:
     return TaskSpec(STACK, (upper, lower))
 
 
+class AnyOrder(tuple[TaskSpec, ...]):
+    """Steps that may be done in any order and must all hold in the end; those of a plain tuple follow each other."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class SuccessLimits:
     """When a step counts as done (paper A.3.1); distances of centres are horizontal.
@@ -134,7 +140,17 @@ def succeeded(spec: TaskSpec, scene: SceneState, limits: SuccessLimits = PAPER_S
 def steps_done(
     specs: Sequence[TaskSpec], scene: SceneState, done: int = 0, limits: SuccessLimits = PAPER_SUCCESS
 ) -> int:
-    """How many steps of a sequence are done, in order, when `done` were before this scene; call it scene by scene."""
+    """How many steps of a task are done; call it scene by scene.
+
+    Args:
+        specs: the steps. In a sequence each counts once it was done after those before it; of steps in any order those
+            count that hold in this scene.
+        scene: no batch axes.
+        done: how many were before this scene.
+        limits: when a step is done.
+    """
+    if isinstance(specs, AnyOrder):
+        return sum(succeeded(spec, scene, limits) for spec in specs)
     while done < len(specs) and succeeded(specs[done], scene, limits):
         done += 1
     return done
@@ -267,11 +283,20 @@ def build_task(
     *,
     held_out: bool = False,
 ) -> Task:
-    """A task of one step, or of several pursued in order; arguments as `subgoals`.
+    """A task of one step or of several, in order unless they are `AnyOrder`; arguments as `subgoals`.
+
+    Steps that have subgoals of their own (stacking) are pursued in the order in which they are named in any case.
 
     Raises:
         GoalError: there are no steps.
     """
     steps = (specs,) if isinstance(specs, TaskSpec) else tuple(specs)
-    name = ", then ".join(str(step) for step in steps)
-    return Task(name, tuple(goal for step in steps for goal in subgoals(step, types, phrasing, held_out=held_out)))
+    parts = [subgoals(step, types, phrasing, held_out=held_out) for step in steps]
+    ordered = not isinstance(specs, AnyOrder) or any(len(part) > 1 for part in parts)
+    return Task(task_name(specs), tuple(goal for part in parts for goal in part), ordered)
+
+
+def task_name(specs: TaskSpec | Sequence[TaskSpec]) -> str:
+    """What people call a task; `parse_goal` reads the same steps from it, in order or not."""
+    steps = (specs,) if isinstance(specs, TaskSpec) else specs
+    return (" and " if isinstance(specs, AnyOrder) else ", then ").join(map(str, steps))

@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 
 from swm_core.errors import WordingError
-from swm_core.tasks.goal_text import ARTICLES, Reader, grammar_step, read_clauses
+from swm_core.tasks.goal_text import ARTICLES, Reader, grammar_step, in_order, read_clauses
 from swm_core.tasks.library import SEPARATE, TaskSpec
 from swm_core.tasks.paraphrase_examples import (
     ABSTRACT,
@@ -103,7 +103,7 @@ class ParaphraseParser:
             GoalError: it names an object that is not there or not one, or takes a block twice.
         """
         reader = Reader(names, effector_words)
-        return tuple(self._step(clause, reader) for clause in read_clauses(text, reader))
+        return in_order([self._step(clause, reader) for clause in read_clauses(text, reader)], text)
 
     def _step(self, clause: list[str], reader: Reader) -> TaskSpec:
         try:

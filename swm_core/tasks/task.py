@@ -62,15 +62,17 @@ class Subgoal:
 
 @dataclass(frozen=True)
 class Task:
-    """A sequence of subgoals with a name.
+    """Subgoals with a name.
 
     Attributes:
         name: what people call it ("push red moon to green star").
-        subgoals: pursued in order; at least one.
+        subgoals: at least one.
+        ordered: whether they are pursued one after the other; otherwise in any order, and all must hold in the end.
     """
 
     name: str
     subgoals: tuple[Subgoal, ...]
+    ordered: bool = True
 
     def unweighted(self) -> Task:
         """The same with equal weights in each subgoal, of the same sum (paper Table 7)."""

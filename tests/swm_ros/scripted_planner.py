@@ -24,6 +24,8 @@ HORIZON = 16
 class ScriptedController:
     """Keeps the contract of `Controller`."""
 
+    given_up = ""
+
     def __init__(self):
         self.task, self.subgoal, self.finished = None, 0, False
         self.weights = "scripted"

@@ -10,7 +10,7 @@ from scripted_planner import ScriptedController
 from stack_harness import PATIENCE
 from std_msgs.msg import String
 
-from swm_msgs.msg import SceneState
+from swm_msgs.msg import GoalStatus, ResultCode, SceneState
 from swm_ros.conversions import stamp_of
 from swm_ros.images import from_rgb
 from swm_ros.planner_node import Planner
@@ -137,3 +137,18 @@ def test_without_overlap_the_robot_stands_while_it_is_planned_for(ros, controlle
     finally:
         node.finish()
         node.destroy_node()
+
+
+def test_a_goal_that_the_controller_gives_up_is_aborted_with_the_reason(planner, controller):
+    controller.given_up = "the goal was not reached within 8 actions"
+    told = []
+    planner.goals._publish = told.append
+    see(planner, planner.get_clock().now().nanoseconds)
+    end = time.monotonic() + PATIENCE
+    while planner.goals.pursued is not None and time.monotonic() < end:
+        time.sleep(0.005)
+        planner.collect()
+    status = told[-1]
+    assert (status.state, status.code) == (GoalStatus.ABORTED, ResultCode.TIMEOUT)
+    assert status.message == "the goal was not reached within 8 actions"
+    assert planner.schedule.plan is None

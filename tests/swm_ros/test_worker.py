@@ -85,6 +85,14 @@ def test_plans_of_one_scene_are_given_out_and_the_task_is_begun_once(worker):
     assert worker._controller.begun == 1
 
 
+def test_why_the_controller_gives_up_comes_with_the_plan(worker):
+    (planned,) = plan(worker)
+    assert planned.given_up == ""
+    worker._controller.given_up = "not within 8 actions"
+    (planned,) = plan(worker)
+    assert planned.given_up == "not within 8 actions"
+
+
 def test_the_plan_in_hand_is_dropped_and_the_task_begun_anew(worker):
     assert plan(worker, forget=True) == []
     assert not worker.busy

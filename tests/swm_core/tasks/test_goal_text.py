@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swm_core.errors import GoalError
-from swm_core.tasks import Task, TaskSpec, build_task, parse_goal, push, reach, separate
+from swm_core.tasks import AnyOrder, Task, TaskSpec, build_task, parse_goal, push, reach, separate
 
 NAMES = (
     "red moon",
@@ -241,3 +241,25 @@ def test_any_text_is_a_task_or_a_goal_error(text):
     assert all(isinstance(step, TaskSpec) for step in steps)
     assert all(name in NAMES for step in steps for name in step.blocks)
     assert isinstance(build_task(steps), Task)
+
+
+@pytest.mark.parametrize(
+    ("text", "in_any_order"),
+    [
+        ("push red moon to green star and push blue cube to yellow pentagon", True),
+        ("push red moon to green star, touch the blue cube and please reach the yellow pentagon", True),
+        ("push red moon to green star, then push blue cube to yellow pentagon", False),
+        ("push red moon to green star and then touch blue cube", False),
+        ("push red moon to green star; touch blue cube", False),
+        ("first push red moon to green star and finally touch blue cube", False),
+        ("separate the red moon from the green star and the blue cube", False),
+        ("red moon and green star touch", False),
+    ],
+)
+def test_steps_joined_by_and_have_no_order(text: str, in_any_order: bool) -> None:
+    steps = parse_goal(text, FOUR)
+    assert isinstance(steps, AnyOrder) == in_any_order
+    task = build_task(steps)
+    assert task.ordered != in_any_order
+    again = parse_goal(task.name, FOUR)
+    assert (again, isinstance(again, AnyOrder)) == (steps, in_any_order)

@@ -6,6 +6,7 @@ import pytest
 from swm_core.errors import ConfigError, GoalError, QuestionError, SceneError
 from swm_core.tasks import (
     LANGTABLE_QUESTIONS,
+    AnyOrder,
     SuccessLimits,
     TaskSpec,
     build_task,
@@ -111,6 +112,15 @@ def test_steps_of_a_sequence_count_in_their_order(place):
     assert steps_done(steps, first_only) == 1
     assert steps_done(steps, second_only, done=1) == 2
     assert steps_done(steps, first_only, done=2) == 2
+
+
+def test_steps_in_any_order_must_hold_at_the_same_time(place):
+    steps = AnyOrder([push(A, B), reach(C)])
+    second_only = place({A: (0.4, 0.0), B: (0.4, 0.2), C: (0.25, -0.2)}, touched=[C])
+    first_only = place({A: (0.4, 0.0), B: (0.4, 0.06), C: (0.25, -0.2)})
+    both = place({A: (0.4, 0.0), B: (0.4, 0.06), C: (0.25, -0.2)}, touched=[C])
+    assert [steps_done(steps, scene) for scene in (second_only, first_only, both)] == [1, 1, 2]
+    assert steps_done(steps, first_only, done=2) == 1
 
 
 def test_wrong_specs_are_refused(place):

@@ -11,6 +11,7 @@ from swm_core.evaluation.tasks import choose_steps
 from swm_core.scene import SceneState
 from swm_core.tasks import (
     OGBENCH_QUESTIONS,
+    AnyOrder,
     SuccessLimits,
     build_task,
     parse_goal,
@@ -48,6 +49,11 @@ def test_reaching_is_table_5() -> None:
         ("Is the robotic gripper touching the red cube?", 0.8, True),
         ("Is the robotic gripper closer to the red cube?", 0.2, True),
     ]
+
+
+def test_what_has_subgoals_of_its_own_is_done_in_the_order_of_its_naming() -> None:
+    assert build_task(AnyOrder([stack(B, Y), stack(R, Y)]), OGBENCH_QUESTIONS).ordered
+    assert not build_task(AnyOrder([reach(B), reach(Y)]), OGBENCH_QUESTIONS).ordered
 
 
 def test_stacking_is_table_5_with_two_subgoals_and_letting_go() -> None:
