@@ -25,6 +25,11 @@ from swm_core.environment import load_environment
 @click.option("--first-seed", type=click.IntRange(0), default=6000, help="First environment seed.")
 @click.option("--count", type=click.IntRange(1), help="Seeds a row; as many as the paper's when not given.")
 @click.option("--compare", help="Label of a method whose results are there: paired test of each row.")
+@click.option(
+    "--failures",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for a PNG of each episode that fails, in a folder a row.",
+)
 @click.option("--workers", type=click.IntRange(0), default=0, help="Processes; 0 evaluates in this one.")
 def paper_command(
     rows: str,
@@ -33,13 +38,15 @@ def paper_command(
     first_seed: int,
     count: int | None,
     compare: str | None,
+    failures: Path | None,
     workers: int,
     **method: Any,
 ) -> None:
     """Evaluate one method on ROWS of the paper's tables.
 
-    Language-Table: reach, separate, push, novel, multistep; OGBench: og_reach, stack, background; or single rows.
-
+    ROWS: of Language-Table reach, separate, push, novel, multistep, anyorder (the same pairs, the model picks which
+    comes next), ablation (the three pushes of A.5.2 and Table 8); of OGBench og_reach, stack, background; or single
+    rows, separated by commas.
     Finished episodes are kept beside the results (.jsonl): run again to go on.
     """
     from swm_core.evaluation.paper import choose_rows
@@ -54,7 +61,8 @@ def paper_command(
         options = RunOptions(chosen.model, workers, progress=True, policy=chosen.policy)
         seeds = range(first_seed, first_seed + (count or row.seeds))
         path = out / f"{row.name}_{label}.json"
-        records = evaluate_task(evaluation, seeds, replace(options, log=path.with_suffix(".jsonl")))
+        drawn = failures / f"{row.name}_{label}" if failures else None
+        records = evaluate_task(evaluation, seeds, replace(options, log=path.with_suffix(".jsonl"), failures=drawn))
         result = task_result(evaluation, records)
         if compare is not None:
             result["paired"] = paired_result(result, read_result(out / f"{row.name}_{compare}.json"))

@@ -47,6 +47,11 @@ def read_result(path: Path) -> dict[str, Any]:
 @click.option("--cluster", help="Address of a Dask scheduler whose workers play (tcp://host:8786).")
 @click.option("--videos", type=click.Path(file_okay=False, path_type=Path), help="Folder for films of episodes.")
 @click.option("--video-episodes", type=click.IntRange(1), default=3, help="How many are filmed: the first seeds.")
+@click.option(
+    "--failures",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for a PNG of each episode that fails: what was seen, planned, foreseen, and what happened.",
+)
 @click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Also write tables here.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Also draw the result as PNG here.")
 @click.option(
@@ -65,6 +70,7 @@ def tasks_command(
     cluster: str | None,
     videos: Path | None,
     video_episodes: int,
+    failures: Path | None,
     markdown: Path | None,
     picture: Path | None,
     compare: Path | None,
@@ -76,7 +82,14 @@ def tasks_command(
     Success is the truth of the simulator, with the limits of the paper's A.3.1. The layout is redrawn until the goal
     does not hold at the start. With --json, finished episodes are kept beside it (.jsonl): run again to go on.
     """
-    from swm_core.evaluation.task_reports import draw_result, paired_result, summary_cells, task_result, write_markdown
+    from swm_core.evaluation.task_reports import (
+        causes_text,
+        draw_result,
+        paired_result,
+        summary_cells,
+        task_result,
+        write_markdown,
+    )
     from swm_core.evaluation.task_runs import RunOptions, evaluate_task
 
     spec = load_environment(environment).spec
@@ -84,15 +97,14 @@ def tasks_command(
     chosen = read_method(environment, **method)
     evaluation = chosen.evaluation(environment, names, task, steps or spec.episode_steps)
     log = json_file.with_suffix(".jsonl") if json_file else None
-    options = RunOptions(
-        chosen.model, workers, cluster, log, videos, video_episodes, progress=True, policy=chosen.policy
-    )
+    options = RunOptions(chosen.model, workers, cluster, log, videos, video_episodes, True, chosen.policy, failures)
     records = evaluate_task(evaluation, parse_range(seeds), options)
     result = task_result(evaluation, records)
     if compare is not None:
         result["paired"] = paired_result(result, read_result(compare))
     header, cells = summary_cells(result)
     click.echo(text_table(header, [cells]))
+    click.echo(causes_text(result), nl=False)
     if compare is not None:
         click.echo(f"paired with {compare}: {result['paired']}")
     write_json(json_file, result)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,8 +65,9 @@ class Actor(Protocol):
         ...
 
 
+@dataclass
 class Chosen:
-    """Actions to take next, with what the planner foresees.
+    """Actions to take next, with what the planner sees and foresees.
 
     Attributes:
         actions: (m, A) float32, those to execute before the next call.
@@ -75,19 +76,17 @@ class Chosen:
         value: value of the chosen chunk (Eq. 2), or None.
         foreseen: (K, H + 1) probability of the subgoal's wanted answers after every action, or None.
         subgoal: number of the subgoal that is pursued.
+        seen: (K, M, 3) where the effector (first) and what each question names are seen, world frame, m, NaN beyond
+            that; None where nothing is.
     """
 
-    def __init__(
-        self,
-        actions: np.ndarray,
-        path: np.ndarray | None = None,
-        completion: float | None = None,
-        value: float | None = None,
-        foreseen: np.ndarray | None = None,
-        subgoal: int = 0,
-    ) -> None:
-        self.actions, self.path, self.completion, self.value = actions, path, completion, value
-        self.foreseen, self.subgoal = foreseen, subgoal
+    actions: np.ndarray
+    path: np.ndarray | None = None
+    completion: float | None = None
+    value: float | None = None
+    foreseen: np.ndarray | None = None
+    subgoal: int = 0
+    seen: np.ndarray | None = None
 
 
 class PlannedActor:
@@ -113,7 +112,8 @@ class PlannedActor:
             raise ConfigError("a planner with a model needs frames")
         plan = self.controller.plan(image, executed=executed)
         actions = plan.actions[: self.controller.config.execute]
-        return Chosen(actions, plan.path, plan.completion, plan.value, plan.foreseen, self.controller.subgoal)
+        told = plan.path, plan.completion, plan.value, plan.foreseen, self.controller.subgoal, plan.seen
+        return Chosen(actions, *told)
 
 
 class BlindActor:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def _episode_row(record: EpisodeRecord) -> dict[str, Any]:
         "redraws": record.redraws,
         "plans": len(record.plan_ms),
         "plan_ms": percentiles(record.plan_ms),
+        "cause": record.cause,
         "seconds": record.seconds,
         "commit": record.commit,
     }
@@ -58,12 +60,18 @@ def foretold_result(records: Sequence[EpisodeRecord]) -> dict[str, dict[str, flo
     return found
 
 
+def failure_causes(records: Sequence[EpisodeRecord]) -> dict[str, int]:
+    """How many failed episodes have each guessed cause, the most frequent first; "" where there is no guess."""
+    return dict(Counter(record.cause for record in records if not record.success).most_common())
+
+
 def task_result(evaluation: TaskEvaluation, records: Sequence[EpisodeRecord]) -> dict[str, Any]:
     """All that `--json` writes.
 
     Returns:
         "success_rate", "n", "interval" (Wilson 95 %), "steps_to_success" and "plan_ms" (median and 95th percentile),
-        "redraws", "episodes", "configuration" with its hash, the rules, and provenance.
+        "redraws", "causes" (guesses why episodes failed, counted), "episodes", "configuration" with its hash, the
+        rules, and provenance.
     """
     successes = sum(record.success for record in records)
     return {
@@ -74,6 +82,7 @@ def task_result(evaluation: TaskEvaluation, records: Sequence[EpisodeRecord]) ->
         "steps_to_success": percentiles([r.steps for r in records if r.success]),
         "plan_ms": percentiles([ms for r in records for ms in r.plan_ms]),
         "redraws": sum(r.redraws for r in records),
+        "causes": failure_causes(records),
         "foretold": foretold_result(records),
         "environment": evaluation.environment,
         "task": evaluation.task,
@@ -140,6 +149,12 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def causes_text(result: dict[str, Any]) -> str:
+    """The guessed causes of failures in a sentence and an empty line; empty without failures."""
+    told = ", ".join(f"{number} {word or 'unknown'}" for word, number in result["causes"].items())
+    return f"Failures by guessed cause: {told}.\n\n" if told else ""
+
+
 def write_markdown(result: dict[str, Any], path: Path) -> None:
     """Write the summary and a row for every episode."""
     header, cells = summary_cells(result)
@@ -147,7 +162,7 @@ def write_markdown(result: dict[str, Any], path: Path) -> None:
         [
             str(e["seed"]),
             e["task"],
-            "yes" if e["success"] else "no",
+            "yes" if e["success"] else f"no ({e['cause']})" if e["cause"] else "no",
             str(e["steps"]),
             str(e["redraws"]),
             _milliseconds(e["plan_ms"]),
@@ -158,7 +173,7 @@ def write_markdown(result: dict[str, Any], path: Path) -> None:
     made = f"Weights {result['weights'] or '-'}, commit {result['commit'][:12]}, `{result['command']}`."
     rules = f"Start: {result['start_rule']}. Success: {result['success_rule']}."
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{markdown_table(header, [cells])}\n\n{rules}\n\n{made}\n\n{table}\n")
+    path.write_text(f"{markdown_table(header, [cells])}\n\n{causes_text(result)}{rules}\n\n{made}\n\n{table}\n")
 
 
 def draw_result(result: dict[str, Any], records: Sequence[EpisodeRecord], path: Path) -> None:

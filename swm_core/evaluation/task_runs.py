@@ -6,7 +6,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from tqdm import tqdm
 from swm_core.data.collecting import code_version
 from swm_core.environment import load_environment
 from swm_core.errors import ConfigError, DataError
+from swm_core.evaluation.episode_pictures import draw_failure, failure_name
 from swm_core.evaluation.planners import make_actor
 from swm_core.evaluation.tasks import EpisodeRecord, TaskEvaluation, run_episode
+from swm_core.evaluation.traces import Trace
 from swm_core.evaluation.videos import EpisodeFilm
 from swm_core.processes import run_jobs
 
@@ -30,6 +33,7 @@ class _Preparation:
     policy: Path | None
     videos: Path | None
     filmed: tuple[int, ...]
+    failures: Path | None
     commit: str
 
     def __call__(self) -> Callable[[int], EpisodeRecord]:
@@ -38,11 +42,25 @@ class _Preparation:
         env = entry.make(images=False)
         actor = make_actor(entry.spec, self.evaluation.planner, self.model, self.policy)
 
+        def draw(record: EpisodeRecord, trace: Trace) -> None:
+            if self.failures is not None:
+                draw_failure(record, trace, entry, self.failures / f"{failure_name(record)}.png")
+
         def play(seed: int) -> EpisodeRecord:
+            playing = partial(
+                run_episode,
+                self.evaluation,
+                entry,
+                env,
+                actor,
+                seed,
+                self.commit,
+                traced=draw if self.failures else None,
+            )
             if self.videos is None or seed not in self.filmed:
-                return run_episode(self.evaluation, entry, env, actor, seed, self.commit)
+                return playing()
             with EpisodeFilm(entry.spec, self.videos / f"{self.evaluation.planner.planner}_{seed}.mp4") as film:
-                record = run_episode(self.evaluation, entry, env, actor, seed, self.commit, film.add)
+                record = playing(watch=film.add)
                 film.end(record)
             return record
 
@@ -99,15 +117,15 @@ def read_episodes(path: Path, evaluation: TaskEvaluation) -> dict[int, EpisodeRe
     if not whole:
         return {}
     names = {field.name for field in fields(EpisodeRecord)}
+    optional = {field.name for field in fields(EpisodeRecord) if field.default is not MISSING}  # not in older files
     try:
         rows = [json.loads(line) for line in whole]
     except ValueError as error:
         raise DataError(f"{path} is damaged: {error}") from error
     _check_header(path, rows[0], evaluation)
-    if any(set(row) != names for row in rows[1:]):
+    if any(not names - optional <= set(row) <= names for row in rows[1:]):
         raise DataError(f"{path}: an episode does not have the fields {', '.join(sorted(names))}")
-    lists = ("plan_ms", "foretold")
-    return {row["seed"]: EpisodeRecord(**row | {name: _tuples(row[name]) for name in lists}) for row in rows[1:]}
+    return {row["seed"]: EpisodeRecord(**{name: _tuples(value) for name, value in row.items()}) for row in rows[1:]}
 
 
 def _tuples(value: Any) -> Any:
@@ -143,6 +161,8 @@ class RunOptions:
         video_episodes: how many episodes are filmed, the first seeds.
         progress: whether to show a progress bar.
         policy: folder of a saved base policy; None for none.
+        failures: folder for a picture of every episode whose goal is not reached; None for none. Episodes that the log
+            has already are not drawn.
     """
 
     model: Path | None = None
@@ -153,6 +173,7 @@ class RunOptions:
     video_episodes: int = 3
     progress: bool = False
     policy: Path | None = None
+    failures: Path | None = None
 
 
 def evaluate_task(
@@ -182,6 +203,7 @@ def evaluate_task(
         options.policy,
         options.videos,
         tuple(seeds[: options.video_episodes]),
+        options.failures,
         code_version(),
     )
     records = {seed: finished[seed] for seed in seeds if seed in finished}

@@ -10,7 +10,7 @@ The rules, the same for all planners, so that methods are compared on the same s
 - Success is the truth of A.3.1 in the simulator's scene, checked after every action: reach is contact of effector and
   block, push is centres nearer than 0.075 m, separate is centres farther than 0.1 m, stack is one block on another
   and the gripper off it. The model has no say in it.
-  Steps of a sequence are done in their order.
+  Steps of a sequence are done in their order, each once; steps in any order ("and") must all hold at the same time.
 - The planner sees a frame, plans, `execute` actions are taken, and it plans again, until success or the last step.
 """
 
@@ -26,6 +26,7 @@ import numpy as np
 from swm_core.environment import Environment, EnvironmentEntry
 from swm_core.errors import ConfigError, GoalError
 from swm_core.evaluation.planners import Actor, Chosen
+from swm_core.evaluation.traces import Moment, Trace, guess_cause
 from swm_core.layouts import MOST_REDRAWS, pass_over_solved
 from swm_core.planning.controller import PlannerConfig
 from swm_core.scene import SceneState
@@ -97,6 +98,7 @@ class EpisodeRecord:
         commit: version of the code that ran it.
         foretold: for every plan and question, the question's type, the probability that was foreseen of the wanted
             answer after the actions that were then executed, and whether it came true.
+        cause: of a failure, a guess from what was measured (`traces.Cause`); empty where there is none.
     """
 
     seed: int
@@ -109,6 +111,7 @@ class EpisodeRecord:
     seconds: float
     commit: str
     foretold: tuple[tuple[str, float, bool], ...] = ()
+    cause: str = ""
 
 
 def choose_steps(task: str, objects: Sequence[str], seed: int) -> tuple[TaskSpec, ...]:
@@ -175,6 +178,7 @@ def run_episode(
     seed: int,
     commit: str,
     watch: Watch | None = None,
+    traced: Callable[[EpisodeRecord, Trace], None] | None = None,
 ) -> EpisodeRecord:
     """Play one episode.
 
@@ -186,12 +190,15 @@ def run_episode(
         seed: of the environment.
         commit: version to note.
         watch: called with every frame, the last one included.
+        traced: called at the end, if the goal was not reached, with all that happened.
     """
     begun = time.perf_counter()
     specs = choose_steps(evaluation.task, evaluation.objects, seed)
     redraws = draw_start(env, evaluation.objects, specs, seed)
     task = build_task(specs, entry.questions, evaluation.phrasing, held_out=evaluation.held_out)
-    actor.start(task if evaluation.weighted else task.unweighted(), seed)
+    task = task if evaluation.weighted else task.unweighted()
+    actor.start(task, seed)
+    trace = Trace(specs, task, scenes=[env.scene()], done=[0])
     taken = done = executed = 0
     times: list[float] = []
     told: list[tuple[str, float, bool]] = []
@@ -200,19 +207,26 @@ def run_episode(
         asked = time.perf_counter()
         chosen = actor.act(image, executed)
         times.append(round(1000 * (time.perf_counter() - asked), 2))
-        before, executed = env.scene(), 0
+        trace.moments.append(Moment(taken, image, chosen))
+        before, executed = trace.scenes[-1], 0
         for action in chosen.actions[: evaluation.steps - taken]:
             if watch:
                 watch(env.render(), chosen, executed)
             env.step(action)
             taken, executed = taken + 1, executed + 1
-            done = steps_done(specs, env.scene(), done)
+            trace.scenes.append(env.scene())
+            done = steps_done(specs, trace.scenes[-1], done)
+            trace.done.append(done)
             if done == len(specs):
                 break
-        told += foretold(chosen, specs, entry, before, env.scene(), executed)
+        told += foretold(chosen, specs, entry, before, trace.scenes[-1], executed)
     if watch:
         watch(env.render(), chosen, executed)
-    goal = ", then ".join(map(str, specs))
-    seconds = round(time.perf_counter() - begun, 3)
-    success, plan_ms = done == len(specs), tuple(times)
-    return EpisodeRecord(seed, goal, success, taken, redraws, done, plan_ms, seconds, commit, tuple(told))
+    success, seconds = done == len(specs), round(time.perf_counter() - begun, 3)
+    cause = "" if success else guess_cause(trace, entry).word
+    told_all = tuple(times), seconds, commit, tuple(told), cause
+    record = EpisodeRecord(seed, task.name, success, taken, redraws, done, *told_all)
+    if traced is not None and not success:
+        trace.last = env.render()
+        traced(record, trace)
+    return record
