@@ -10,15 +10,20 @@ from swm_core.cli import main
 from swm_core.environment import load_environment
 from swm_core.errors import ConfigError
 from swm_core.evaluation.paper import ROWS, choose_rows
+from swm_core.evaluation.planners import planner_config
 from swm_core.evaluation.tasks import choose_steps
+from swm_core.planning.gradient import GradientConfig
+from swm_core.planning.settings import PAPER_LANGTABLE
+from swm_core.tasks import AnyOrder
 
 
 def test_every_row_can_be_played_and_has_a_name_of_its_own() -> None:
-    assert len({row.name for row in ROWS}) == len(ROWS) == 19
+    assert len({row.name for row in ROWS}) == len(ROWS) == 23
     for row in ROWS:
         spec = load_environment(row.environment).spec
         steps = choose_steps(row.task, spec.object_sets[row.objects], 6000)
-        assert len(steps) == (2 if row.table == "multistep" else 1)
+        assert len(steps) == (2 if row.table in ("multistep", "anyorder") else 1)
+        assert isinstance(steps, AnyOrder) == (row.table == "anyorder")
 
 
 def test_rows_are_chosen_by_table_and_by_name() -> None:
@@ -29,10 +34,22 @@ def test_rows_are_chosen_by_table_and_by_name() -> None:
         "background_blue_cube_yellow_cube",
     ]
     for wrong in ("chess", ""):
-        with pytest.raises(
-            ConfigError, match="known: reach, separate, push, novel, multistep, og_reach, stack, background"
-        ):
+        tables = "reach, separate, push, novel, multistep, anyorder, og_reach, stack, background, ablation"
+        with pytest.raises(ConfigError, match=f"known: {tables}"):
             choose_rows(wrong)
+
+
+def test_without_a_base_policy_the_papers_preset_begins_from_one_uniform_chunk() -> None:
+    """A.5.2 with the settings of A.3.1: a new uniform chunk for every plan, ten plain steps of ascent, nothing else."""
+    assert [row.task for row in choose_rows("ablation")] == [
+        "push red moon to green star",
+        "push yellow pentagon to red moon",
+        "push yellow star to blue cube",
+    ]
+    config = planner_config("gradient", PAPER_LANGTABLE)
+    assert (config.planner, config.proposals, config.needs_policy) == ("gradient", ("uniform",), False)
+    assert (config.horizon, config.sub_chunk, config.execute) == (16, 8, 4)
+    assert config.gradient == GradientConfig(iterations=10, rate=0.02, clip=1.0, unit=False, trust=0.0, keep=1)
 
 
 def test_the_command_writes_a_file_a_row_and_compares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
