@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -132,6 +132,16 @@ class Behaviour(Protocol):
     @property
     def description(self) -> str:
         """What it is doing in this episode ("push red moon to green star")."""
+        ...
+
+
+@runtime_checkable
+class DisturbedBehaviour(Behaviour, Protocol):
+    """A behaviour that does not always do what its expert wants, and tells what that was (DART, Laskey et al. 2017)."""
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """(action_dim,) float32 action that the expert would have taken where `act` was called last."""
         ...
 
 

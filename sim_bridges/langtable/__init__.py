@@ -4,7 +4,7 @@
 from typing import Any
 
 from sim_bridges.langtable.blocks import ALL_BLOCKS, OBJECT_SETS
-from sim_bridges.langtable.experts import NoisyExpert, PushExpert, ReachExpert, SeparateExpert
+from sim_bridges.langtable.experts import DisturbedPush, NoisyExpert, PushExpert, ReachExpert, SeparateExpert
 from sim_bridges.langtable.play import Play
 from sim_bridges.langtable.specification import CAMERA, SPECIFICATION
 from swm_core.environment import Environment, EnvironmentEntry
@@ -26,6 +26,7 @@ LANGTABLE = EnvironmentEntry(
         "expert_reach": ReachExpert,
         "expert_separate": SeparateExpert,
         "noisy_expert": NoisyExpert,
+        "disturbed_push": DisturbedPush,
         "play": Play,
     },
     questions=LANGTABLE_QUESTIONS,
@@ -39,6 +40,7 @@ __all__ = [
     "LANGTABLE",
     "OBJECT_SETS",
     "SPECIFICATION",
+    "DisturbedPush",
     "NoisyExpert",
     "Play",
     "PushExpert",

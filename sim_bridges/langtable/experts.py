@@ -217,27 +217,38 @@ class NoisyExpert:
         self._expert: Expert = PushExpert()
         self._rng = np.random.default_rng(0)
         self._left, self._drift = 0, np.zeros(2)
+        self._wanted = np.zeros(2, np.float32)
 
     def reset(self, env: Environment, seed: int) -> None:
         """Draw an expert, its goal and its pace."""
         self._rng = np.random.default_rng(seed)
-        several = len(env.scene().names) > 1
-        kinds = [PushExpert, ReachExpert, SeparateExpert] if several else [ReachExpert]
-        self._expert = kinds[self._rng.choice(len(kinds), p=[0.5, 0.3, 0.2] if several else [1.0])]()
-        self._expert.pace = self._rng.uniform(1.0, 2.0)
+        self._expert = self._draw_expert(env)
         self._expert.reset(env, int(self._rng.integers(2**31)))
         self._left = 0
 
+    def _draw_expert(self, env: Environment) -> Expert:
+        several = len(env.scene().names) > 1
+        kinds = [PushExpert, ReachExpert, SeparateExpert] if several else [ReachExpert]
+        expert = kinds[self._rng.choice(len(kinds), p=[0.5, 0.3, 0.2] if several else [1.0])]()
+        expert.pace = self._rng.uniform(1.0, 2.0)
+        return expert
+
     def act(self, scene: SceneState) -> np.ndarray:
-        """(2,) float32 action in m; after the goal only noise is left."""
-        wanted = self._expert.act(scene)
+        """(2,) float32 action in m; after the goal only the disturbance is left."""
+        self._wanted = self._expert.act(scene)
+        action: np.ndarray = self._wanted
         if self._left == 0 and self._rng.random() < self._probability:
             self._left = int(self._rng.integers(3, 9))
             self._drift = self._rng.uniform(-0.8, 0.8, 2) * ACTION_LIMIT
         if self._left > 0:
             self._left -= 1
-            wanted = self._drift
-        return clip_action(wanted + self._rng.normal(0.0, self._noise, 2))
+            action = self._drift
+        return clip_action(action + self._rng.normal(0.0, self._noise, 2))
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """(2,) float32 action in m that the expert would have taken where `act` was called last."""
+        return self._wanted
 
     @property
     def done(self) -> bool:
@@ -248,3 +259,19 @@ class NoisyExpert:
     def description(self) -> str:
         """The expert's goal in words."""
         return f"{self._expert.description}, with noise"
+
+
+class DisturbedPush(NoisyExpert):
+    """The push expert, thrown off its way now and then, so that its wishes show how to come back (DART)."""
+
+    def __init__(self, noise: float = 0.002, stretch_probability: float = 0.04) -> None:
+        """Set the disturbance; the noise is small beside what a chunk of wishes adds up to."""
+        super().__init__(noise, stretch_probability)
+
+    def _draw_expert(self, env: Environment) -> Expert:
+        return PushExpert()
+
+    @property
+    def description(self) -> str:
+        """The goal in words."""
+        return self._expert.description

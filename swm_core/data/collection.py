@@ -13,7 +13,7 @@ import numpy as np
 
 from swm_core.data.frames import encode_png
 from swm_core.data.schema import Episode, EpisodeMetadata
-from swm_core.environment import Environment, EnvironmentEntry, EnvironmentSpec
+from swm_core.environment import DisturbedBehaviour, Environment, EnvironmentEntry, EnvironmentSpec
 from swm_core.errors import ConfigError
 from swm_core.scene import SceneState
 
@@ -164,9 +164,13 @@ def run_episode(
     scenes: list[SceneState] = [env.scene()]
     images: list[bytes | None] = [encode_png(env.render())]
     actions: list[np.ndarray] = []
+    wanted: list[np.ndarray] = []
+    disturbed = behaviour if isinstance(behaviour, DisturbedBehaviour) else None
     success, end = False, settings.steps
     while len(actions) < end:
         action = np.clip(np.asarray(behaviour.act(scenes[-1]), np.float32), low, high)
+        if disturbed is not None:
+            wanted.append(np.clip(np.asarray(disturbed.wanted, np.float32), low, high))
         env.step(action)
         actions.append(action)
         scenes.append(env.scene())
@@ -177,7 +181,8 @@ def run_episode(
     metadata = EpisodeMetadata(
         entry.spec, objects, job.behaviour, behaviour.description, job.seed, job.repeat, success, commit
     )
-    return Episode(SceneState.stack(scenes), np.stack(actions), images, metadata)
+    expert_actions = np.stack(wanted) if wanted else None
+    return Episode(SceneState.stack(scenes), np.stack(actions), images, metadata, expert_actions)
 
 
 def parse_counts(words: Iterable[str]) -> list[tuple[str, int | None]]:

@@ -110,12 +110,15 @@ class Episode:
         actions: (T, A) float32, the action taken at each state, in the environment's action unit.
         images: T + 1 PNG files as bytes, or None where no frame was stored.
         metadata: where it comes from.
+        expert_actions: (T, A) float32, what an expert would have done in each state, where the behaviour was disturbed
+            on purpose and told so; None where nobody told.
     """
 
     scenes: SceneState
     actions: np.ndarray
     images: list[bytes | None]
     metadata: EpisodeMetadata
+    expert_actions: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts belong together.
@@ -129,6 +132,8 @@ class Episode:
                 f"{states} states do not go with actions {self.actions.shape} and {len(self.images)} images; "
                 f"expected T + 1 states, (T, {self.metadata.spec.action_dim}) actions, T + 1 images"
             )
+        if self.expert_actions is not None and self.expert_actions.shape != self.actions.shape:
+            raise DataError(f"expert actions {self.expert_actions.shape} do not go with actions {self.actions.shape}")
         fingers, expected = self.scenes.fingers.shape[-3], self.metadata.spec.fingers
         if fingers != expected:
             raise DataError(f"scene has {fingers} fingers, {self.metadata.spec.name} has {expected}")
@@ -140,7 +145,7 @@ class Episode:
         return len(self.actions)
 
 
-def arrow_schema(objects: int, action_dim: int, fingers: int = 0) -> pa.Schema:
+def arrow_schema(objects: int, action_dim: int, fingers: int = 0, *, expert: bool = False) -> pa.Schema:
     """Columns of a trajectory file; a row is a state, the last row has no action.
 
     Lengths are metres, angles radians, arrays are flattened in C order.
@@ -149,7 +154,9 @@ def arrow_schema(objects: int, action_dim: int, fingers: int = 0) -> pa.Schema:
         objects: number of objects N.
         action_dim: number of action dimensions A.
         fingers: number of the gripper's fingers F; without a gripper there are no columns for it.
+        expert: whether there is a column for what an expert would have done.
     """
+    advised = [pa.field("expert_action", pa.list_(pa.float32(), action_dim))]
     gripping = [
         pa.field("fingers", pa.list_(pa.float64(), fingers * objects * 3), nullable=False),
         pa.field("gaps", pa.list_(pa.float64(), objects), nullable=False),
@@ -159,6 +166,7 @@ def arrow_schema(objects: int, action_dim: int, fingers: int = 0) -> pa.Schema:
             pa.field("episode_id", pa.string(), nullable=False),
             pa.field("t", pa.int32(), nullable=False),
             pa.field("action", pa.list_(pa.float32(), action_dim)),
+            *(advised if expert else ()),
             pa.field("effector", pa.list_(pa.float64(), 3), nullable=False),
             pa.field("positions", pa.list_(pa.float64(), objects * 3), nullable=False),
             pa.field("yaws", pa.list_(pa.float64(), objects), nullable=False),

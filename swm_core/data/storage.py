@@ -23,7 +23,19 @@ from swm_core.errors import DataError, SceneError
 from swm_core.scene import SceneState
 
 ROW_GROUP = 8  # states per row group, so that one frame is read without its whole episode
-SCENE_COLUMNS = ("episode_id", "t", "action", "effector", "positions", "yaws", "contacts", "gripper", "fingers", "gaps")
+SCENE_COLUMNS = (
+    "episode_id",
+    "t",
+    "action",
+    "expert_action",
+    "effector",
+    "positions",
+    "yaws",
+    "contacts",
+    "gripper",
+    "fingers",
+    "gaps",
+)
 TEMPORARY_SUFFIX = ".partial"
 
 
@@ -62,12 +74,13 @@ def _table(episode: Episode) -> pa.Table:
     """Arrow table of an episode, metadata included."""
     scenes, steps = episode.scenes, len(episode)
     spec = episode.metadata.spec
-    schema = arrow_schema(len(scenes.names), spec.action_dim, spec.fingers)
+    taken = [episode.actions] if episode.expert_actions is None else [episode.actions, episode.expert_actions]
+    schema = arrow_schema(len(scenes.names), spec.action_dim, spec.fingers, expert=len(taken) > 1)
     gripping = [_fixed(getattr(scenes, name), pa.float64()) for name in ("fingers", "gaps")] if spec.fingers else []
     columns = [
         pa.array([episode.metadata.episode_id] * (steps + 1)),
         pa.array(np.arange(steps + 1, dtype=np.int32)),
-        pa.array([*episode.actions.astype(np.float32), None], schema.field("action").type),
+        *(pa.array([*rows.astype(np.float32), None], schema.field("action").type) for rows in taken),
         *(_fixed(getattr(scenes, name), pa.float64()) for name in ("effector", "positions", "yaws")),
         _fixed(scenes.contacts, pa.bool_()),
         pa.array(np.asarray(scenes.gripper, np.float64)),
@@ -146,9 +159,11 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> tuple[pa.Tab
         DataError: unreadable, or its columns are not those of the schema.
     """
     file, metadata = open_parquet(path)
-    expected = arrow_schema(len(metadata.objects), metadata.spec.action_dim, metadata.spec.fingers)
-    if not file.schema_arrow.equals(expected, check_metadata=False):
-        raise DataError(f"{path}: columns are {file.schema_arrow.names} of unexpected types; expected\n{expected}")
+    spec, found = metadata.spec, file.schema_arrow
+    expert = "expert_action" in found.names
+    expected = arrow_schema(len(metadata.objects), spec.action_dim, spec.fingers, expert=expert)
+    if not found.equals(expected, check_metadata=False):
+        raise DataError(f"{path}: columns are {found.names} of unexpected types; expected\n{expected}")
     try:
         return file.read(None if columns is None else _there(columns, expected)), metadata
     except (OSError, pa.ArrowException) as error:
@@ -169,7 +184,8 @@ def read_episode(path: Path, images: bool = True) -> Episode:
     rows, n, fingers = len(table), len(metadata.objects), metadata.spec.fingers
     if rows < 1:
         raise DataError(f"{path}: no states")
-    if table.column("action").slice(0, rows - 1).null_count:
+    taken = _there(("action", "expert_action"), table.schema)
+    if any(table.column(name).slice(0, rows - 1).null_count for name in taken):
         raise DataError(f"{path}: a state before the last has no action")
     try:
         gripping: dict[str, np.ndarray] = {}
@@ -185,9 +201,10 @@ def read_episode(path: Path, images: bool = True) -> Episode:
             table.column("gripper").to_numpy(),
             **gripping,
         )
-        actions = _column(table.slice(0, rows - 1), "action").reshape(rows - 1, metadata.spec.action_dim)
+        before = table.slice(0, rows - 1)
+        actions, *expert = (_column(before, name).reshape(rows - 1, metadata.spec.action_dim) for name in taken)
         frames = table.column("image").to_pylist() if images else [None] * rows
-        return Episode(scenes, actions, frames, metadata)
+        return Episode(scenes, actions, frames, metadata, *expert)
     except (ValueError, SceneError, DataError) as error:
         raise DataError(f"{path}: {error}") from error
 

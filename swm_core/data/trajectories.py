@@ -34,6 +34,7 @@ class Trajectory:
         actions: (T, A) float32.
         framed: (T + 1,) bool, states that have a frame.
         frames: the T + 1 PNG files, or None where they stay on disk.
+        expert_actions: (T, A) float32, what an expert would have done in each state; None where nobody told.
     """
 
     file: EpisodeFile
@@ -41,6 +42,7 @@ class Trajectory:
     actions: np.ndarray
     framed: np.ndarray
     frames: pa.Array | None
+    expert_actions: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Number of actions T."""
@@ -70,7 +72,8 @@ def load_trajectory(file: EpisodeFile, frames: bool = True) -> Trajectory:
     episode = read_episode(file.path, images=False)
     column = read_table(file.path, columns=("image",))[0].column("image").combine_chunks()
     framed = column.is_valid().to_numpy(zero_copy_only=False)
-    return Trajectory(file, episode.scenes, episode.actions, framed, column if frames else None)
+    kept = column if frames else None
+    return Trajectory(file, episode.scenes, episode.actions, framed, kept, episode.expert_actions)
 
 
 def find_episodes(folders: Iterable[Path], behaviours: Iterable[str] = ()) -> list[EpisodeFile]:

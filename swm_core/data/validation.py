@@ -35,16 +35,19 @@ def _check_numbers(path: Path, episode: Episode) -> None:
     """Scenes and actions are finite, actions inside the bounds, contacts symmetric."""
     scenes, spec = episode.scenes, episode.metadata.spec
     arrays = {name: getattr(scenes, name) for name in ("positions", "yaws", "effector", "gripper", "fingers")}
-    for name, values in (arrays | {"action": episode.actions}).items():
+    taken = {"action": episode.actions}
+    if episode.expert_actions is not None:
+        taken["expert action"] = episode.expert_actions
+    for name, values in (arrays | taken).items():
         bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(-1))
         if len(bad):
             _refuse(path, int(bad[0]), f"{name} is not finite: {values[bad[0]].tolist()}")
     low, high = np.asarray(spec.action_low) - BOUND_SLACK, np.asarray(spec.action_high) + BOUND_SLACK
-    outside = np.flatnonzero(((episode.actions < low) | (episode.actions > high)).any(-1))
-    if len(outside):
-        row = int(outside[0])
-        limits = f"{spec.action_low} to {spec.action_high}"
-        _refuse(path, row, f"action {episode.actions[row].tolist()} is outside {limits}")
+    for name, actions in taken.items():
+        outside = np.flatnonzero(((actions < low) | (actions > high)).any(-1))
+        if len(outside):
+            limits = f"{spec.action_low} to {spec.action_high}"
+            _refuse(path, int(outside[0]), f"{name} {actions[outside[0]].tolist()} is outside {limits}")
     lopsided = np.flatnonzero((scenes.contacts != scenes.contacts.swapaxes(-1, -2)).any((-1, -2)))
     if len(lopsided):
         _refuse(path, int(lopsided[0]), "contacts are not symmetric")

@@ -6,13 +6,14 @@ import pytest
 
 from sim_bridges.langtable import LANGTABLE
 from sim_bridges.langtable.env import LangTableEnv
-from sim_bridges.langtable.experts import PushExpert, ReachExpert, SeparateExpert
+from sim_bridges.langtable.experts import DisturbedPush, PushExpert, ReachExpert, SeparateExpert
 from sim_bridges.langtable.play import Play
 from sim_bridges.langtable.routes import route, segment_distance
 from sim_bridges.langtable.specification import EPISODE_STEPS
 from swm_core.environment import Behaviour
 from swm_core.errors import SceneError
 from swm_core.scene import SceneState
+from swm_core.tasks import parse_goal
 
 
 def run(env: LangTableEnv, behaviour: Behaviour, seed: int, steps: int = EPISODE_STEPS) -> list[SceneState]:
@@ -81,6 +82,27 @@ def test_act_after_the_goal_stays_valid_and_still(env: LangTableEnv) -> None:
     for _ in range(3):
         np.testing.assert_array_equal(behaviour.act(scenes[-1]), np.zeros(2, np.float32))
     assert behaviour.done
+
+
+def test_a_disturbed_push_tells_what_the_expert_wanted_and_comes_back(env: LangTableEnv) -> None:
+    behaviour, done = DisturbedPush(), 0
+    for seed in range(2):
+        env.reset(seed=seed)
+        behaviour.reset(env, seed)
+        ((kind, *_),) = [(spec.kind, spec) for spec in parse_goal(behaviour.description, env.scene().names)]
+        assert kind == "push"
+        gaps = []
+        for _ in range(2 * EPISODE_STEPS):
+            action = behaviour.act(env.scene())
+            gaps.append(float(np.linalg.norm(action - behaviour.wanted)))
+            if behaviour.done:
+                np.testing.assert_array_equal(behaviour.wanted, np.zeros(2, np.float32))
+                break
+            env.step(action)
+        done += behaviour.done
+        assert np.median(gaps) < 0.005  # mostly a little noise,
+        assert max(gaps) > 0.01  # now and then thrown off
+    assert done == 2
 
 
 def test_a_missing_block_is_refused(env: LangTableEnv) -> None:

@@ -167,3 +167,24 @@ def test_killed_collection_goes_on_where_it_stopped(environment: str, tmp_path: 
     summary = collect(settings, out, plan_episodes([("chase", 40), ("wander", 40)], range(40)))
     assert summary.skipped == len(left)
     assert len(list_episodes(out)) == 80
+
+
+class Stumble(tabletop.Chase):
+    """Chases, and at every third step does the contrary."""
+
+    wanted = np.zeros(2, np.float32)
+    steps = 0
+
+    def act(self, scene):
+        self.wanted, self.steps = super().act(scene), self.steps + 1
+        return -self.wanted if self.steps % 3 == 0 else self.wanted
+
+
+def test_what_a_disturbed_behaviour_wanted_is_recorded_beside_what_it_did() -> None:
+    entry = replace(tabletop.ENTRY, behaviours={"stumble": Stumble, "chase": tabletop.Chase})
+    env = tabletop.Tabletop(images=False)
+    episode = run_episode(entry, env, SETTINGS, EpisodeJob("stumble", 3, 0), "now")
+    signs = np.where(np.arange(1, len(episode) + 1) % 3 == 0, -1.0, 1.0)[:, None]
+    np.testing.assert_allclose(episode.expert_actions * signs, episode.actions)
+    assert np.abs(episode.actions).max() > 0
+    assert run_episode(entry, env, SETTINGS, EpisodeJob("chase", 3, 0), "now").expert_actions is None

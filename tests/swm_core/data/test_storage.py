@@ -14,6 +14,7 @@ import pytest
 from swm_core.data import storage
 from swm_core.data.schema import METADATA_KEY, Episode, EpisodeMetadata, spec_from_dict, spec_to_dict
 from swm_core.data.storage import list_episodes, read_episode, read_image, write_episode
+from swm_core.data.trajectories import load_trajectory
 from swm_core.data.validation import validate_episode
 from swm_core.errors import DataError
 
@@ -61,6 +62,23 @@ def test_what_a_gripper_feels_is_kept(episode: Episode, tmp_path: Path) -> None:
     assert "fingers" not in pq.read_schema(_written(episode, tmp_path)).names
     with pytest.raises(DataError, match="2 fingers"):
         Episode(felt, episode.actions, episode.images, episode.metadata)
+
+
+def test_what_the_expert_wanted_is_kept_where_it_was_told(episode: Episode, tmp_path: Path) -> None:
+    wanted = (episode.actions * 0.5).astype(np.float32)
+    write_episode(tmp_path / "e.parquet", replace(episode, expert_actions=wanted))
+    for found in (read_episode(tmp_path / "e.parquet"), validate_episode(tmp_path / "e.parquet")):
+        np.testing.assert_array_equal(found.expert_actions, wanted)
+        np.testing.assert_array_equal(found.actions, episode.actions)
+    assert load_trajectory(list_episodes(tmp_path)[0]).expert_actions is not None
+    plain = _written(episode, tmp_path)
+    assert "expert_action" not in pq.read_schema(plain).names
+    assert read_episode(plain).expert_actions is None
+    with pytest.raises(DataError, match=r"expert actions \(3, 2\)"):
+        replace(episode, expert_actions=wanted[:3])
+    write_episode(tmp_path / "far.parquet", replace(episode, expert_actions=wanted + 1))
+    with pytest.raises(DataError, match="row 0: expert action"):
+        validate_episode(tmp_path / "far.parquet")
 
 
 def _written(episode: Episode, folder: Path) -> Path:
