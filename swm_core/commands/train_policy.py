@@ -17,10 +17,15 @@ from swm_core.commands.train import parse_overrides
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="YAML file."
 )
 @click.option("--demonstrations", type=click.IntRange(1), help="Use only so many episodes; all when not given.")
+@click.option(
+    "--per-task",
+    "task",
+    help='Use only demonstrations of this task ("push red moon to green star"), as the paper does.',
+)
 @click.option("--set", "settings", multiple=True, help="Replace a top-level setting: NAME=VALUE (repeatable).")
 @json_option
 def train_policy_command(
-    config: Path, demonstrations: int | None, settings: tuple[str, ...], json_file: Path | None
+    config: Path, demonstrations: int | None, task: str | None, settings: tuple[str, ...], json_file: Path | None
 ) -> None:
     """Train a diffusion policy that proposes actions to planners; run again to go on from the last checkpoint.
 
@@ -32,6 +37,8 @@ def train_policy_command(
     overrides = parse_overrides(settings)
     if demonstrations is not None:
         overrides["demonstrations"] = demonstrations
+    if task is not None:
+        overrides["task"] = task
     loaded = load_policy_config(config, overrides)
     trainer = PolicyTrainer(loaded, *gather(loaded))
     click.echo(f"{len(trainer.training)} moments to learn from, {len(trainer.validation)} to validate")

@@ -8,6 +8,7 @@ runs, with fewer demonstrations or other sizes, begin at once.
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,9 +27,9 @@ from swm_core.environment import EnvironmentEntry, EnvironmentSpec
 from swm_core.errors import DataError, GoalError
 from swm_core.models.grounded import GroundedModel
 from swm_core.models.vision import to_pixels
-from swm_core.policies.features import Seen, look, wanted_answers
+from swm_core.policies.features import Seen, look, wanted_answers, with_questions
 from swm_core.tasks.goal_text import parse_goal
-from swm_core.tasks.library import TaskSpec, subgoals, subgoals_pursued
+from swm_core.tasks.library import TaskSpec, subgoals, subgoals_pursued, task_name
 from swm_core.tasks.task import WeightedQuestion
 
 CACHE_FORMAT = "swm-features/2"
@@ -42,12 +43,14 @@ class Demonstration:
     Attributes:
         seen: features of its N frames, each by itself (F = 1).
         times: (N,) int64 states of those frames.
-        actions: (T, A) float32.
+        actions: (T, A) float32, what the expert did, or would have done where he was disturbed.
+        disturbance: (T, A) float32, what was done beyond that; None for an expert left alone.
     """
 
     seen: Seen
     times: Tensor
     actions: Tensor
+    disturbance: Tensor | None = None
 
 
 def expert_episodes(folders: Iterable[Path], behaviours: Sequence[str]) -> list[EpisodeFile]:
@@ -59,6 +62,28 @@ def expert_episodes(folders: Iterable[Path], behaviours: Sequence[str]) -> list[
     chosen = find_episodes(folders, behaviours)
     order = np.random.default_rng(0).permutation(len(chosen))
     return [chosen[i] for i in order]
+
+
+def of_task(files: Sequence[EpisodeFile], task: str, entry: EnvironmentEntry) -> list[EpisodeFile]:
+    """Those episodes whose behaviour was set one task (the paper's policies know one each).
+
+    Args:
+        files: the episodes.
+        task: goal text.
+        entry: registration of their environment.
+
+    Raises:
+        GoalError: the text is no goal about the environment's objects.
+        DataError: there are none; names the tasks that there are.
+    """
+    wanted = parse_goal(task, entry.names, entry.effector_words)
+    tasks = [parse_goal(file.metadata.description, file.metadata.objects) for file in files]
+    found = [file for file, one in zip(files, tasks, strict=True) if one == wanted]
+    if not found:
+        known = Counter(task_name(one) for one in tasks).most_common(5)
+        most = ", ".join(f"'{name}' ({count})" for name, count in known)
+        raise DataError(f"none of {len(files)} demonstrations is of '{task_name(wanted)}'; most are of {most}")
+    return found
 
 
 def step_of(file: EpisodeFile) -> TaskSpec:
@@ -87,7 +112,9 @@ def _compute(model: GroundedModel, entry: EnvironmentEntry, file: EpisodeFile) -
     most = max(part.wanted.shape[1] for part in parts)
     padded = [with_questions(part, most).tensors() for part in parts]
     seen = {name: torch.cat([part[name] for part in padded]) for name in padded[0]}
-    return {**seen, "times": torch.from_numpy(times), "actions": torch.from_numpy(trajectory.actions.copy())}
+    done, wanted = trajectory.actions, trajectory.expert_actions
+    kept = {"actions": done.copy()} if wanted is None else {"actions": wanted.copy(), "disturbance": done - wanted}
+    return {**seen, "times": torch.from_numpy(times), **{name: torch.from_numpy(a) for name, a in kept.items()}}
 
 
 def _look_at(
@@ -115,8 +142,8 @@ def _cached(path: Path, source: str) -> dict[str, Tensor] | None:
 
 
 def _demonstration(tensors: dict[str, Tensor]) -> Demonstration:
-    times, actions = tensors.pop("times"), tensors.pop("actions")
-    return Demonstration(Seen(**tensors), times, actions)
+    times, actions, disturbance = tensors.pop("times"), tensors.pop("actions"), tensors.pop("disturbance", None)
+    return Demonstration(Seen(**tensors), times, actions, disturbance)
 
 
 def load_demonstrations(
@@ -163,14 +190,18 @@ def load_demonstrations(
             partial.replace(path)
         found.append(_demonstration(tensors))
     if mirror:
-        origin, names = model.network.config.origin[1], entry.spec.action_names
-        found += [
-            Demonstration(
-                one.seen.mirrored(origin), one.times, torch.from_numpy(mirror_actions(one.actions.numpy(), names))
-            )
-            for one in found
-        ]
+        found += [_mirrored(one, model.network.config.origin[1], entry.spec.action_names) for one in found]
     return found
+
+
+def _mirrored(one: Demonstration, origin: float, names: tuple[str, ...]) -> Demonstration:
+    """An episode with left and right changed."""
+
+    def other(actions: Tensor) -> Tensor:
+        return torch.from_numpy(mirror_actions(actions.numpy(), names))
+
+    disturbance = None if one.disturbance is None else other(one.disturbance)
+    return Demonstration(one.seen.mirrored(origin), one.times, other(one.actions), disturbance)
 
 
 def check_frames(file: EpisodeFile, spec: EnvironmentSpec, model: GroundedModel) -> None:
@@ -182,105 +213,3 @@ def check_frames(file: EpisodeFile, spec: EnvironmentSpec, model: GroundedModel)
     camera = file.metadata.spec.camera
     if file.metadata.spec.action_names != spec.action_names or (camera.height, camera.width, 3) != model.image_shape:
         raise DataError(f"{file.path}: other actions than {spec.name}'s, or frames that the model cannot see")
-
-
-@dataclass(frozen=True)
-class Batch:
-    """B moments and what the expert did next.
-
-    Attributes:
-        seen: what the policy is told.
-        chunks: (B, H, A) float32; no motion after an episode's end.
-    """
-
-    seen: Seen
-    chunks: Tensor
-
-
-class Moments:
-    """All moments of some demonstrations, ready to be drawn in batches.
-
-    A moment is a frame with the actions from there on. The frame before it is drawn among those stored at most
-    `longest_age` actions earlier, because plans are made every few actions, how many depends on planner and machine;
-    at an episode's start there is none, as at a task's.
-
-    Args:
-        demonstrations: the episodes.
-        horizon: actions in a chunk.
-        frames: frames that the policy looks at, F.
-        padding: how many of a chunk's actions may lie behind the episode's end (paper Table 15).
-        longest_age: see above.
-
-    Raises:
-        DataError: no moment is left.
-    """
-
-    def __init__(
-        self, demonstrations: Sequence[Demonstration], horizon: int, frames: int, padding: int, longest_age: int
-    ) -> None:
-        self.horizon, self.frames, self.longest_age = horizon, frames, longest_age
-        most = max(d.seen.wanted.shape[1] for d in demonstrations)
-        padded = [with_questions(d.seen, most) for d in demonstrations]
-        names = padded[0].tensors() if padded else {}
-        self.seen = Seen(**{name: torch.cat([seen.tensors()[name] for seen in padded]) for name in names})
-        self.times = torch.cat([d.times for d in demonstrations])
-        self.episode = torch.repeat_interleave(
-            torch.arange(len(demonstrations)), torch.tensor([len(d.times) for d in demonstrations])
-        )
-        chunks, whole = [], []
-        for d in demonstrations:
-            rest = torch.cat([d.actions, torch.zeros(horizon, d.actions.shape[1])])
-            chunks.append(torch.stack([rest[t : t + horizon] for t in d.times]))
-            whole.append(d.times + horizon - padding <= len(d.actions))
-        self.chunks = torch.cat(chunks)
-        self.rows = torch.cat(whole).nonzero().squeeze(1)
-        if not len(self.rows):
-            raise DataError(f"no frame is followed by the {horizon - padding} actions that a chunk must have")
-
-    def __len__(self) -> int:
-        """Number of moments."""
-        return len(self.rows)
-
-    def batch(self, moments: Tensor, random: torch.Generator, position_noise: float = 0.0) -> Batch:
-        """Some moments.
-
-        Args:
-            moments: (B,) int64, below the length.
-            random: of the earlier frames and the noise.
-            position_noise: standard deviation of what is added to every position, 0.1 m.
-        """
-        rows = self.rows[moments]
-        positions, ages, at = [self.seen.positions[rows]], [torch.zeros(len(rows))], rows
-        for _ in range(self.frames - 1):
-            at = self._earlier(at, random)
-            positions.insert(0, self.seen.positions[at])
-            ages.insert(0, (self.times[rows] - self.times[at]).float())
-        seen = replace(self.seen[rows], positions=torch.cat(positions, 2), ages=torch.stack(ages, 1))
-        if position_noise:
-            noisy = {
-                name: value + position_noise * torch.randn(value.shape, generator=random)
-                for name, value in (("positions", seen.positions), ("things", seen.things))
-            }
-            seen = replace(seen, **noisy)
-        return Batch(seen, self.chunks[rows])
-
-    def _earlier(self, rows: Tensor, random: torch.Generator) -> Tensor:
-        """For each row, one of the same episode at most `longest_age` actions before it; itself where there is none."""
-        most = torch.zeros_like(rows)  # how many rows back one may go; rows of an episode follow each other in time
-        for back in range(1, self.longest_age + 1):
-            there = (rows - back).clamp(min=0)
-            near = self.times[rows] - self.times[there] <= self.longest_age
-            most += (rows >= back) & (self.episode[there] == self.episode[rows]) & near
-        draw = 1 + (torch.rand(len(rows), generator=random) * most).long().minimum(most - 1)
-        return rows - torch.where(most > 0, draw, 0)
-
-
-def with_questions(seen: Seen, most: int) -> Seen:
-    """The same with room for more questions, of which nothing is wanted."""
-    asked = {name: getattr(seen, name) for name in ("positions", "mentioned", "words", "wanted")}
-    missing = most - seen.wanted.shape[1]
-    wider = {
-        name: torch.cat([value, value.new_zeros(value.shape[0], missing, *value.shape[2:])], 1)
-        for name, value in asked.items()
-    }
-    return replace(seen, **wider)

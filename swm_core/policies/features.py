@@ -123,3 +123,14 @@ def with_missing(seen: Seen, frames: int) -> Seen:
     first, age = seen.positions[:, :, :1], seen.ages[:, :1]
     positions = torch.cat([first.expand(-1, -1, missing, -1, -1), seen.positions], 2)
     return replace(seen, positions=positions, ages=torch.cat([age.expand(-1, missing), seen.ages], 1))
+
+
+def with_questions(seen: Seen, most: int) -> Seen:
+    """The same with room for more questions, of which nothing is wanted."""
+    asked = {name: getattr(seen, name) for name in ("positions", "mentioned", "words", "wanted")}
+    missing = most - seen.wanted.shape[1]
+    wider = {
+        name: torch.cat([value, value.new_zeros(value.shape[0], missing, *value.shape[2:])], 1)
+        for name, value in asked.items()
+    }
+    return replace(seen, **wider)

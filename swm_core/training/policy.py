@@ -22,8 +22,9 @@ from swm_core.errors import DataError
 from swm_core.models.grounded import GroundedModel
 from swm_core.models.shipped import shipped_model
 from swm_core.models.weights import weights_hash
-from swm_core.policies.demonstrations import Demonstration, Moments, expert_episodes, load_demonstrations
+from swm_core.policies.demonstrations import Demonstration, expert_episodes, load_demonstrations, of_task
 from swm_core.policies.diffusion import diffusion_loss, sample_chunks, save_policy
+from swm_core.policies.moments import Moments
 from swm_core.policies.network import PolicyConfig, PolicyNetwork
 from swm_core.processes import keep_freed_memory
 from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
@@ -61,13 +62,15 @@ def gather(config: PolicyTrainingConfig) -> tuple[Moments, Moments, PolicyConfig
     """Moments for training and for validation, and the policy's configuration.
 
     Raises:
-        DataError: no demonstrations for one of the two, or damaged ones.
+        DataError: no demonstrations for one of the two or of the task, or damaged ones.
+        GoalError: the settings name a task that cannot be understood.
         ModelError: no such world model.
     """
     entry = load_environment(config.environment)
     folder = Path(config.model) if config.model else shipped_model(config.environment)
     model, world = GroundedModel.load(folder), weights_hash(folder)
     files = expert_episodes([Path(name) for name in config.data], config.behaviours)
+    files = of_task(files, config.task, entry) if config.task else files
     files = files[: config.demonstrations or None]
     held = [held_out(file, config.validation_every) for file in files]
     if all(held) or not any(held):
@@ -77,7 +80,8 @@ def gather(config: PolicyTrainingConfig) -> tuple[Moments, Moments, PolicyConfig
     policy = PolicyConfig(world, model.network.config.width, entry.spec.largest_action, **asdict(config.sizes))
 
     def moments(kept: list[Demonstration]) -> Moments:
-        return Moments(kept, policy.horizon, policy.frames, config.padding, config.longest_age)
+        limit = config.most_disturbed * torch.tensor(entry.spec.largest_action)
+        return Moments(kept, policy.horizon, policy.frames, config.padding, config.longest_age, limit)
 
     training = moments([one for one, out in zip(found, flags, strict=True) if not out])
     return training, moments([one for one, out in zip(found, flags, strict=True) if out]), policy

@@ -23,10 +23,13 @@ class PolicyTrainingConfig:
         model: folder of the world model whose features are used; empty for the shipped one.
         cache: folder in which features are kept between runs.
         behaviours: whose episodes are demonstrations.
+        task: goal text; only demonstrations of this task are used (the paper's policies know one each); empty for all.
         demonstrations: how many of them are used, validation included; 0 for all.
         sizes: of the network and the schedule.
         mirror: whether episodes are shown with left and right changed too.
         padding: how many of a chunk's actions may lie behind an episode's end, where nothing moves.
+        most_disturbed: of a disturbed expert, moments are left out in whose chunk what was done adds up to more than
+            what he wanted, by this share of the largest action.
         longest_age: the earlier frame is at most so many actions old.
         position_noise: standard deviation added to positions in training, m.
         validation_every: episodes whose environment seed is a multiple of this are kept for validation.
@@ -46,11 +49,13 @@ class PolicyTrainingConfig:
     out: str
     model: str = ""
     cache: str = "runs/features"
-    behaviours: tuple[str, ...] = ("expert_push", "expert_reach", "expert_separate")
+    behaviours: tuple[str, ...] = ("expert_push", "expert_reach", "expert_separate", "disturbed_push")
+    task: str = ""
     demonstrations: int = 0
     sizes: PolicySizes = field(default_factory=PolicySizes)
     mirror: bool = True
     padding: int = 12
+    most_disturbed: float = 0.5
     longest_age: int = 8
     position_noise: float = 0.002
     validation_every: int = 20
@@ -78,8 +83,8 @@ class PolicyTrainingConfig:
             )
         if not 0 <= self.padding < self.sizes.horizon:
             raise ConfigError(f"padding {self.padding} must be within 0 and the horizon {self.sizes.horizon}")
-        if not (self.rate > 0 and self.clip > 0 and 0 <= self.average < 1):
-            raise ConfigError("rate and clip must be above 0, average within 0 and 1")
+        if not (self.rate > 0 and self.clip > 0 and self.most_disturbed > 0 and 0 <= self.average < 1):
+            raise ConfigError("rate, clip and most_disturbed must be above 0, average within 0 and 1")
 
 
 def load_policy_config(path: Path, overrides: dict[str, Any] | None = None) -> PolicyTrainingConfig:

@@ -9,21 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-from swm_core.data.storage import EpisodeFile
+from swm_core.data.storage import EpisodeFile, read_episode, write_episode
 from swm_core.data.trajectories import load_trajectory
 from swm_core.environment import EnvironmentEntry, load_environment
-from swm_core.errors import DataError
+from swm_core.errors import DataError, GoalError
 from swm_core.models.grounded import GroundedModel
 from swm_core.policies import demonstrations as demonstrations_module
 from swm_core.policies.base import Observed
 from swm_core.policies.demonstrations import (
     Demonstration,
-    Moments,
     expert_episodes,
     load_demonstrations,
+    of_task,
     step_of,
 )
 from swm_core.policies.features import Seen, observe
+from swm_core.policies.moments import Moments
 from swm_core.tasks import Subgoal, WeightedQuestion, reach, subgoals
 
 
@@ -153,6 +154,54 @@ def test_chunks_begin_at_the_frame_and_rest_after_the_end() -> None:
     ]
     with pytest.raises(DataError, match="no frame is followed"):
         Moments([numbered(3, 1, 0)], 8, 2, 4, 6)
+
+
+def disturbed(one: Demonstration, at: int, by: float) -> Demonstration:
+    """The same, thrown off its way for two steps."""
+    disturbance = torch.zeros_like(one.actions)
+    disturbance[at : at + 2, 0] = by
+    return replace(one, disturbance=disturbance)
+
+
+def test_chunks_that_a_disturbance_leads_away_from_are_left_out() -> None:
+    plain, limit = numbered(20, 1, 0), torch.tensor([0.015, 0.015])
+
+    def starts(one: Demonstration, most: torch.Tensor | None) -> list[int]:
+        moments = Moments([one], 4, 2, 0, 6, most)
+        return moments.times[moments.rows].tolist()
+
+    assert starts(plain, limit) == list(range(17))
+    assert starts(disturbed(plain, 8, 0.01), limit) == [0, 1, 2, 3, 4, 5, *range(9, 17)]  # one step alone is little
+    assert starts(disturbed(plain, 8, 0.02), limit) == [0, 1, 2, 3, 4, *range(10, 17)]
+    assert starts(disturbed(plain, 8, 0.02), None) == list(range(17))
+    batch = Moments([disturbed(plain, 8, 0.02)], 4, 2, 0, 6, limit).batch(torch.tensor([5]), generator())
+    assert batch.chunks[0, :, 0].tolist() == [11, 12, 13, 14]  # what is right after the disturbance is learned from
+
+
+def test_a_disturbed_experts_wishes_are_what_is_learned(
+    files: list[EpisodeFile], model: GroundedModel, entry: EnvironmentEntry, tmp_path: Path
+) -> None:
+    episode = read_episode(files[0].path)
+    wanted = np.clip(episode.actions + np.float32([0.0, 0.01]), -0.03, 0.03)
+    write_episode(tmp_path / "disturbed.parquet", replace(episode, expert_actions=wanted))
+    (file,) = expert_episodes([tmp_path], ["chase"])
+    plain, mirrored = load_demonstrations([file], model, "0123", entry, tmp_path / "cache", mirror=True)
+    torch.testing.assert_close(plain.actions, torch.from_numpy(wanted))
+    torch.testing.assert_close(plain.disturbance, torch.from_numpy(episode.actions - wanted))
+    torch.testing.assert_close(mirrored.disturbance, plain.disturbance * torch.tensor([1.0, -1.0]))
+    (again,) = load_demonstrations([file], model, "0123", entry, tmp_path / "cache")
+    torch.testing.assert_close(again.disturbance, plain.disturbance)
+
+
+def test_demonstrations_of_one_task_are_chosen_by_its_text(folder: Path, entry: EnvironmentEntry) -> None:
+    files = expert_episodes([folder], ["chase"])
+    found = of_task(files, "Go to the red moon", entry)
+    assert 0 < len(found) < len(files)
+    assert found == [file for file in files if file.metadata.description == "reach red moon"]
+    with pytest.raises(DataError, match=r"none of 30 demonstrations is of 'push red moon to green star'; most are of"):
+        of_task(files, "push the red moon to the green star", entry)
+    with pytest.raises(GoalError, match="purple"):
+        of_task(files, "reach the purple moon", entry)
 
 
 def test_the_earlier_frame_is_of_the_same_episode_and_not_too_old() -> None:

@@ -18,7 +18,6 @@ from swm_core.planning.gradient import GradientConfig
 from swm_core.planning.mppi import MppiConfig
 from swm_core.planning.settings import PlannerConfig
 from swm_core.policies.base import Observed
-from swm_core.policies.demonstrations import with_questions
 from swm_core.policies.diffusion import (
     DiffusionPolicy,
     diffusion_loss,
@@ -26,7 +25,7 @@ from swm_core.policies.diffusion import (
     save_policy,
     training_schedule,
 )
-from swm_core.policies.features import Seen, observe
+from swm_core.policies.features import Seen, observe, with_questions
 from swm_core.policies.network import PolicyConfig, PolicyNetwork
 from swm_core.tasks.library import build_task, push, reach, separate, subgoals
 from swm_core.tasks.task import WeightedQuestion

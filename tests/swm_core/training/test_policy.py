@@ -118,6 +118,17 @@ def test_the_command_trains_a_policy_that_goes_with_its_world_model(
     assert (out / "best" / CONFIG).exists()
 
 
+def test_a_policy_of_one_task_learns_from_its_demonstrations_alone(
+    config: PolicyTrainingConfig, gathered: tuple, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    training, validation, _ = gather(replace(config, task="reach the red moon", validation_every=2))
+    assert 0 < len(training) + len(validation) < 0.6 * (len(gathered[0]) + len(gathered[1]))
+    file = tmp_path / "policy.yaml"
+    file.write_text(yaml.safe_dump(json.loads(json.dumps(asdict(replace(config, out=str(tmp_path)))))))
+    assert main(["train-policy", "--config", str(file), "--per-task", "push red moon to blue cube"]) == 1
+    assert "none of 30 demonstrations is of 'push red moon to blue cube'" in capsys.readouterr().err
+
+
 def test_fewer_demonstrations_are_fewer_moments(config: PolicyTrainingConfig, gathered: tuple) -> None:
     fewer = gather(replace(config, demonstrations=10))
     assert 0 < len(fewer[0]) < 0.6 * len(gathered[0])
