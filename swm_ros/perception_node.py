@@ -173,11 +173,10 @@ class Perception(ManagedNode[PerceptionConfig]):
         try:
             check(message, *self.size)
             picture = self.convert(message)
-            self.camera_health.check(picture)
         except ImageError as error:
             self.refuse(error)
             return
-        self.hand_on(self.convert(message), message.header)
+        self.hand_on(picture, message.header)
 
     def on_compressed(self, message: CompressedImage) -> None:
         """Check, decode and hand on one frame."""
