@@ -72,7 +72,7 @@ def test_loss_by_hand() -> None:
     logits = torch.tensor([[2.0, 0.0, 1.0], [0.0, 3.0, 0.0], [5.0, 5.0, 5.0]])
     answers, weights = torch.tensor([1, 0, -1]), torch.tensor([1.0, 3.0, 7.0])
     first, second = -logits[0].log_softmax(0)[2], -logits[1].log_softmax(0)[0]  # yes is token 2, no is token 0
-    expected = (first + 3 * second) / 4
+    expected = first + 3 * second
     torch.testing.assert_close(answer_token_loss(logits, answers, weights, yes=2, no=0), expected)
     assert answer_token_loss(logits, torch.full((3,), -1), weights, yes=2, no=0) == 0
 

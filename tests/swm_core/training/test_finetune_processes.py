@@ -73,6 +73,11 @@ def launch(config: FinetuneConfig, kind: str, *settings: str, last: int = 0) -> 
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=6000, check=False)
 
 
+def decided(name: str) -> bool:
+    """Whether gradients decide a parameter: attention is the same for any bias of its keys, which AdamW then walks."""
+    return not name.endswith("k_proj.bias")
+
+
 def assert_same_run(found: FinetuneConfig, expected: FinetuneConfig) -> None:
     for name in ("training.csv", "validation.csv"):
         rows, wanted = (read_columns(Path(c.out) / name) for c in (found, expected))
@@ -81,7 +86,9 @@ def assert_same_run(found: FinetuneConfig, expected: FinetuneConfig) -> None:
             assert rows[column] == pytest.approx(values, rel=1e-4), (name, column)
     states = [load_file(Path(c.out) / CHECKPOINT) for c in (found, expected)]
     for name, value in states[1].items():  # with AdamW's moments: weights alone hide a gradient of a wrong size
-        torch.testing.assert_close(states[0].pop(name), value, rtol=1e-3, atol=1e-5, msg=name)
+        other = states[0].pop(name)
+        if decided(name):
+            torch.testing.assert_close(other, value, rtol=1e-3, atol=1e-5, msg=name)
     assert not states[0]
     for name in ("best", "last"):
         folders = [Path(c.out) / name for c in (found, expected)]
@@ -89,7 +96,8 @@ def assert_same_run(found: FinetuneConfig, expected: FinetuneConfig) -> None:
         assert steps[0] == steps[1]
         models = [PaliGemmaWorldModel.load(path) for path in folders]
         for (parameter, value), other in zip(models[1].named_parameters(), models[0].parameters(), strict=True):
-            torch.testing.assert_close(other, value, rtol=1e-4, atol=1e-4, msg=parameter)
+            if decided(parameter):
+                torch.testing.assert_close(other, value, rtol=1e-4, atol=1e-4, msg=parameter)
 
 
 @pytest.mark.parametrize("kind", ["ddp", "fsdp"])
