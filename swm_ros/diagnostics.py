@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -25,7 +26,8 @@ class Health:
     Attributes:
         level: OK, WARN (works, but somebody should look) or ERROR (does not do what it is for).
         message: what is the case and, unless it is OK, what to do about it.
-        values: by name in snake_case: numbers, which are also published one by one, and texts.
+        values: by name: numbers, which are also published one by one (topics have "_" for what is no letter or digit),
+            and texts.
     """
 
     level: bytes = OK
@@ -66,7 +68,8 @@ class Reporter:
 
     def _number(self, name: str) -> Publisher:
         if name not in self._numbers:
-            self._numbers[name] = self._node.create_publisher(Float64, f"~/numbers/{name}", qos.RECORD)
+            topic = f"~/numbers/{re.sub(r'[^A-Za-z0-9]+', '_', name)}"
+            self._numbers[name] = self._node.create_publisher(Float64, topic, qos.RECORD)
         return self._numbers[name]
 
 
