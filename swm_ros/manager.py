@@ -113,14 +113,14 @@ class Roster:
         At first the order is strict: a node is configured when those before it are active. Later a node that was
         replaced comes back although another is missing, and one that somebody took down stays down.
         """
-        for member in self.members.values():
+        for member in () if self.ending else self.members.values():
             if member.wanted and member.state in UP:
                 return member.name, UP[member.state]
             if member.state != NodeState.ACTIVE and not self._complete:
                 return None
         return None
 
-    def last_active(self) -> str | None:
-        """The node to be deactivated next: the last in order that is active."""
-        active = [m.name for m in self.members.values() if m.state == NodeState.ACTIVE]
-        return active[-1] if active else None
+    def end(self) -> list[str]:
+        """Ask nothing more of anybody; the nodes to be deactivated, the last in order first."""
+        self.ending = True
+        return [m.name for m in reversed(self.members.values()) if m.state == NodeState.ACTIVE]

@@ -171,11 +171,10 @@ class Manager(ManagedNode[ManagerConfig]):
     def finish(self) -> None:
         """Take the nodes down in the reverse order: the guard, which came first, goes last."""
         if self.active and not self.roster.failure:
-            self.roster.ending = True
+            active = self.roster.end()
             self.report()
             end = time.monotonic() + self.config.shutdown_timeout
-            while (name := self.roster.last_active()) is not None:
-                self.roster.members[name].state = NodeState.INACTIVE
+            for name in active:
                 asked = self.ask(name, "deactivate")
                 if asked is not None:
                     rclpy.spin_until_future_complete(self, asked.answer, timeout_sec=max(0.0, end - time.monotonic()))
