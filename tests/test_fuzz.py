@@ -83,7 +83,7 @@ def attempt(call: Callable[[], Any], *expected: type[Exception]) -> Any:
 sentences = st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=14).map(" ".join)
 texts = sentences | st.text(max_size=200)
 questions = st.builds(msg.Question, text=texts, desired_answer=st.booleans(), weight=st.floats())
-subgoals = st.builds(msg.Subgoal, questions=st.lists(questions, max_size=4), completion=questions)
+subgoals = st.builds(msg.Subgoal, questions=st.lists(questions, max_size=4), completion=st.lists(questions, max_size=2))
 typed_goals = st.builds(msg.Task, name=texts, subgoals=st.lists(subgoals, max_size=3))
 
 
