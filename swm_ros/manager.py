@@ -121,6 +121,9 @@ class Roster:
         return None
 
     def end(self) -> list[str]:
-        """Ask nothing more of anybody; the nodes to be deactivated, the last in order first."""
+        """Ask for nothing more; the nodes to be deactivated, the last in order first.
+
+        Those that are not known to be active, too: one may have become it just now.
+        """
         self.ending = True
-        return [m.name for m in reversed(self.members.values()) if m.state == NodeState.ACTIVE]
+        return [m.name for m in reversed(self.members.values()) if m.state != NodeState.MISSING]
