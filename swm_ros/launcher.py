@@ -83,17 +83,24 @@ class _Stack(Manager):
         self._process_ctor = plain
 
     def terminate(self) -> None:
-        """Let the stack's manager take the nodes down, then end what is left."""
+        """Let the stack's manager take the nodes down, then end what is left, the guard last."""
         if self._ending.is_set():
             return
         self._ending.set()
-        manager = self._processes.get("manager", {})
-        if "pid" in manager and "returncode" not in manager:
-            with suppress(psutil.Error):
-                process = psutil.Process(manager["pid"])
-                process.send_signal(signal.SIGINT)
-                process.wait(TAKING_DOWN)
+        self._end(["manager"], signal.SIGINT)
+        self._end([name for name in self._processes if name != "guard"], signal.SIGTERM)
         super().terminate()
+
+    def _end(self, names: list[str], number: int) -> None:
+        """Send a signal to those that still run, and give them time to end."""
+        running = []
+        for entry in (self._processes[name] for name in names if name in self._processes):
+            with suppress(psutil.Error):
+                if "pid" in entry and "returncode" not in entry:
+                    process = psutil.Process(entry["pid"])
+                    process.send_signal(number)
+                    running.append(process)
+        psutil.wait_procs(running, timeout=TAKING_DOWN)
 
 
 def run(

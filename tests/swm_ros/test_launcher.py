@@ -84,7 +84,6 @@ def test_one_process_a_node_on_this_machine_only_and_ctrl_c_ends_all(started):
     assert re.findall(r"(\w+) is taken down", text) == ORDER[::-1]
     assert set(re.findall(r"(\w+) stopped \(rc=0\)", text)) == NODES
     assert "the planner is ending" in text
-    assert re.findall(r"(\w+) started \(pid", text)[0] == "guard"
     stopped = re.findall(r"(\w+) stopped \(rc", text)
     assert stopped.index("planner") < stopped.index("guard"), "the guard is to outlive who commands it"
 
