@@ -16,6 +16,7 @@ from swm_ros import qos
 from swm_ros.client import StackClient
 from swm_ros.conversions import scene_from_message
 from swm_ros.evaluate import run_episode
+from swm_ros.stack import CANNOT_BEGIN
 
 pytestmark = pytest.mark.ros
 ENTRY = load_environment("ogbench")
@@ -117,7 +118,7 @@ def test_a_model_plans_for_all_five_dimensions(start, tmp_path):
 def test_without_weights_the_planner_says_how_to_get_some(processes):
     processes.environment = "ogbench"
     planner = processes.start("planner", "swm_ros.planner_node")
-    assert planner.wait(PATIENCE) == 1
+    assert planner.wait(PATIENCE) == CANNOT_BEGIN
     del processes.running["planner"]
     log = processes.log("planner")
     assert "cannot configure: no weights shipped for ogbench; train with 'semworld train --config configs/ogb" in log
