@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from swm_core.camera import Camera
 from swm_core.errors import ConfigError
+from swm_core.tasks.words import tokenize
 
 LARGEST = {"width": 4096, "layers": 64, "action_layers": 64, "heads": 64, "fine_width": 4096, "horizon": 1000}
 
@@ -52,7 +53,7 @@ class CompactConfig:
         """Check the settings.
 
         Raises:
-            ConfigError: sizes below 1 or absurdly large, or widths that do not divide.
+            ConfigError: sizes below 1 or absurdly large, widths that do not divide, or names without a word.
         """
         sizes = {name: getattr(self, name) for name in LARGEST}
         sizes |= {"vocabulary": len(self.vocabulary), "names": len(self.names)}
@@ -60,6 +61,8 @@ class CompactConfig:
         for name, size in sizes.items():  # before anything is allocated for them
             if not 1 <= size <= LARGEST.get(name, 10_000):
                 raise ConfigError(f"{name} of size {size}: allowed are 1 to {LARGEST.get(name, 10_000)}")
+        if not all(map(tokenize, self.names)):
+            raise ConfigError(f"names without a word: {self.names}")
         if self.action_layers > self.layers:
             raise ConfigError(f"action_layers {self.action_layers} of {self.layers} layers")
         if self.width % self.heads or self.fine_width % 8:
