@@ -58,16 +58,20 @@ class Trace:
     done: list[int] = field(default_factory=list)
     last: np.ndarray | None = None
 
-    def deciding(self, moment: Moment) -> int:
-        """Number of the question that says whether the moment's subgoal is reached; else of the heaviest."""
+    def deciding(self, moment: Moment) -> list[int]:
+        """Numbers of the questions that say whether the moment's subgoal is reached."""
         goal = self.task.subgoals[moment.chosen.subgoal]
-        heaviest = max(goal.questions, key=lambda question: question.weight)
-        return goal.questions.index(goal.completion if goal.completion in goal.questions else heaviest)
+        return [k for k, question in enumerate(goal.questions) if question in goal.completion]
 
     def foresights(self) -> list[tuple[Moment, np.ndarray]]:
-        """The moments at which something was foreseen, each with (H + 1,) probabilities of the deciding answer."""
+        """The moments at which something was foreseen, each with (H + 1,) probabilities that its subgoal is reached."""
         found = [(moment, moment.chosen.foreseen) for moment in self.moments]
-        return [(moment, p[self.deciding(moment)]) for moment, p in found if p is not None and p.size]
+        return [(moment, p[self.deciding(moment)].min(0)) for moment, p in found if p is not None and p.size]
+
+    def reached(self, entry: EnvironmentEntry, moment: Moment, end: int) -> bool:
+        """Whether the answers that end the moment's subgoal are right in scene `end`."""
+        happened = self.happened(entry, moment, end)
+        return all(happened[k] for k in self.deciding(moment))
 
     def happened(self, entry: EnvironmentEntry, moment: Moment, end: int) -> list[bool | None]:
         """Per question of the moment's subgoal, whether the wanted answer is right in scene `end`; None: undefined."""
@@ -114,19 +118,19 @@ def remaining(spec: TaskSpec, scene: SceneState) -> float:
 
 
 def promises(trace: Trace, entry: EnvironmentEntry) -> list[bool]:
-    """For every plan that foresaw its subgoal's deciding answer, whether that came true in time.
+    """For every plan that foresaw its subgoal reached, whether that came true in time.
 
     In time is after as many actions as were foreseen and one more plan; plans that the episode's end left no time for
-    do not count, nor do those made when the answer was right already.
+    do not count, nor do those made when it was reached already.
     """
     kept = []
-    for moment, deciding in trace.foresights():
-        main, likely = trace.deciding(moment), np.flatnonzero(deciding > LIKELY)
-        if not len(likely) or trace.happened(entry, moment, moment.step)[main]:
+    for moment, foreseen in trace.foresights():
+        likely = np.flatnonzero(foreseen > LIKELY)
+        if not len(likely) or trace.reached(entry, moment, moment.step):
             continue
         end = moment.step + int(likely[0]) + len(moment.chosen.actions)
         if end < len(trace.scenes):
-            kept.append(any(trace.happened(entry, moment, t)[main] for t in range(moment.step + 1, end + 1)))
+            kept.append(any(trace.reached(entry, moment, t) for t in range(moment.step + 1, end + 1)))
     return kept
 
 
@@ -160,5 +164,5 @@ def guess_cause(trace: Trace, entry: EnvironmentEntry) -> Cause:
     broken = kept.count(False)
     if broken >= REPEATED:
         return Cause(DYNAMICS, f"foreseen by {len(kept)} plans, {broken} times for nothing")
-    best = max(float(deciding.max()) for _, deciding in foresights)
+    best = max(float(foreseen.max()) for _, foreseen in foresights)
     return Cause(PROPOSAL, f"foreseen by {len(kept)} of {len(plans)} plans, at best with probability {best:.2f}")

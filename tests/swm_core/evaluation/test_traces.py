@@ -17,7 +17,7 @@ from swm_core.evaluation.task_reports import causes_text, failure_causes
 from swm_core.evaluation.tasks import EpisodeRecord
 from swm_core.evaluation.traces import COMPLETION, DYNAMICS, LIMITS, PERCEPTION, PROPOSAL, Moment, Trace, guess_cause
 from swm_core.scene import SceneState
-from swm_core.tasks import AnyOrder, TaskSpec, build_task, push
+from swm_core.tasks import AnyOrder, TaskSpec, build_task, push, separate
 
 A, B, C = "red moon", "green star", "blue cube"
 NAMES = (A, B, C)
@@ -91,6 +91,15 @@ def test_what_is_foreseen_again_and_again_and_does_not_happen_is_dynamics() -> N
     assert cause.word == DYNAMICS
     # likely from the 9th action on; with the four of one more plan the last three plans' time is not over at the end
     assert cause.reason == "foreseen by 9 plans, 9 times for nothing"
+
+
+def test_what_ends_a_subgoal_decides_not_what_weighs_most() -> None:
+    made = trace((separate(A, B),))
+    moment = made.moments[0]
+    assert made.deciding(moment) == [1]  # that they do not touch, not that the arm touches one of them
+    moment.chosen.foreseen = np.stack([np.full(HORIZON + 1, p, np.float32) for p in (0.1, 0.9)])
+    assert made.foresights()[0][1][-1] == pytest.approx(0.9)
+    assert made.reached(ENTRY, moment, 0)  # far apart from the start on
 
 
 def test_what_no_candidate_is_foreseen_to_reach_is_the_proposals_fault() -> None:
