@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from importlib import import_module
@@ -49,10 +48,11 @@ def definition(name: str) -> str:
 
 
 def _text(name: str) -> str:
+    """The definition that was installed with the class in use, so that the two always agree."""
     package, _, short = name.partition("/msg/")
-    prefixes = [*filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)), sys.prefix]  # ROS; pip
-    paths = [Path(prefix) / "share" / package / "msg" / f"{short}.msg" for prefix in prefixes]
-    found = next((path for path in paths if path.is_file()), None)
+    code = Path(sys.modules[message_class(name).__module__].__file__ or "")
+    relative = Path("share") / package / "msg" / f"{short}.msg"
+    found = next((prefix / relative for prefix in code.parents if (prefix / relative).is_file()), None)
     if found is None:
-        raise RecordingError(f"the definition of {name} is in none of {', '.join(map(str, paths))}")
+        raise RecordingError(f"the definition of {name} is not installed: no {relative} in any folder above {code}")
     return found.read_text(encoding="utf-8")
