@@ -146,8 +146,8 @@ def run_jobs(
     pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _start, (prepare,))
     try:
         with _single_threaded_children():
-            running = [pool.submit(_do, job) for job in jobs]
-        for future in as_completed(running):
+            results = as_completed([pool.submit(_do, job) for job in jobs])  # holds them alone and forgets what was read
+        for future in results:
             yield future.result()
     except BrokenProcessPool as error:
         raise BridgeError(f"a process died; what is finished is kept, run again to go on ({error})") from error

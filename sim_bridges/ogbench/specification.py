@@ -17,9 +17,7 @@ from swm_core.errors import ConfigError
 Colour = tuple[float, float, float]
 
 CUBES = ("red cube", "blue cube", "yellow cube", "green cube")
-OBJECT_SETS = MappingProxyType(
-    {"CUBE_4": CUBES, "CUBE_3": CUBES[:3], "CUBE_2": CUBES[:2], "CUBE_1": CUBES[:1]}  # the first is the default
-)
+OBJECT_SETS = {"CUBE_4": CUBES, "CUBE_3": CUBES[:3], "CUBE_2": CUBES[:2], "CUBE_1": CUBES[:1]}  # first: the default
 CUBE_SIZE = 0.04  # m, edge
 WORKSPACE_LOW, WORKSPACE_HIGH = (0.25, -0.35, 0.02), (0.6, 0.35, 0.35)  # where the package lets the gripper go, m
 
