@@ -13,6 +13,7 @@ import numpy as np
 
 from swm_ros.images import ImageCause, ImageError
 
+LATE = 2 * 10**8  # ns that a pose may come after the picture of its time
 LEAST_RANGE = 8  # of 255 between the darkest and the brightest value; a covered lens stays below it
 
 
@@ -28,12 +29,14 @@ class CameraHealth:
         self.travel = travel
         self._poses: deque[tuple[int, np.ndarray]] = deque(maxlen=256)
         self._picture: np.ndarray | None = None
-        self._stamp = 0
+        self._stamp = self._first = 0
         self._since: np.ndarray | None = None
 
     def see_effector(self, position: tuple[float, float, float], stamp: int) -> None:
         """Take the effector's position, m; without any, a repeated picture is not noticed."""
         self._poses.append((stamp, np.asarray(position)))
+        if self._picture is not None and self._first - LATE <= stamp <= self._first:
+            self._since = self._effector(self._first, anew=False)  # nearer to when the picture was first taken
 
     def check(self, picture: np.ndarray, stamp: int) -> None:
         """Check a picture against those before.
@@ -49,9 +52,9 @@ class CameraHealth:
         if spread < LEAST_RANGE:
             text = f"all values are within {spread} of 255 of each other; is the lens covered or the sensor off?"
             raise ImageError(ImageCause.BLANK, text)
-        effector = self._effector(stamp)
+        effector = self._effector(stamp, anew=stamp == self._stamp)
         if self._picture is None or not np.array_equal(picture, self._picture):
-            self._picture, self._since = picture, effector
+            self._picture, self._since, self._first = picture, effector, stamp
         elif self._since is None or effector is None:
             self._since = effector
         elif (moved := float(np.linalg.norm(effector - self._since))) > self.travel:
@@ -59,8 +62,8 @@ class CameraHealth:
             raise ImageError(ImageCause.FROZEN, text)
         self._stamp = stamp
 
-    def _effector(self, stamp: int) -> np.ndarray | None:
-        """Where it was at a time; where it is now for a stamp that came before or is of another clock."""
-        before = [position for at, position in self._poses if at <= stamp and stamp != self._stamp]
+    def _effector(self, stamp: int, anew: bool) -> np.ndarray | None:
+        """Where it was at a time; where it is now for a picture that is sent anew or a stamp of another clock."""
+        before = [position for at, position in self._poses if at <= stamp and not anew]
         newest = self._poses[-1][1] if self._poses else None
         return before[-1] if before else newest

@@ -21,7 +21,7 @@ class Camera:
         self.health, self.now = CameraHealth(TRAVEL), 0
 
     def effector_at(self, y, stamp=None):
-        self.health.see_effector((0.4, y, 0.0), self.now if stamp is None else stamp)
+        self.health.see_effector((0.4, y, 0.0), self.now + PERIOD // 2 if stamp is None else stamp)
 
     def shows(self, picture, stamp=None):
         """The cause for which a picture is refused; None if it is not."""
@@ -104,3 +104,13 @@ def test_without_a_pose_nothing_is_held_for_frozen():
 def test_one_colour_with_a_little_noise_is_blank(camera, level):
     noise = np.random.default_rng(0).integers(-3, 4, (180, 320, 3))
     assert camera.shows(np.clip(level + noise, 0, 255).astype(np.uint8)) == ImageCause.BLANK
+
+
+def test_a_pose_that_comes_after_the_picture_of_its_time_is_that_of_the_picture(camera):
+    other = PICTURE[::-1]
+    assert camera.shows(PICTURE) is None
+    assert camera.shows(other) is None  # the arm was put elsewhere, and the pose is still on its way
+    camera.effector_at(0.3, stamp=camera.now)
+    assert {camera.shows(other, stamp=camera.now) for _ in range(5)} == {None}  # a simulator sends it again
+    camera.effector_at(0.31)
+    assert camera.shows(other) is ImageCause.FROZEN
