@@ -146,7 +146,7 @@ def run_jobs(
     pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _start, (prepare,))
     try:
         with _single_threaded_children():
-            results = as_completed([pool.submit(_do, job) for job in jobs])  # holds them alone and forgets what was read
+            results = as_completed([pool.submit(_do, job) for job in jobs])  # forgets what was read
         for future in results:
             yield future.result()
     except BrokenProcessPool as error:

@@ -43,6 +43,7 @@ class Cause(enum.Enum):
     BEFORE_RESET = "goal from before the reset"
     UNPLANNED_MOTION = "unplanned motion"
     NO_POSE = "no effector pose"
+    ASLEEP = "waited while the guard was asleep"
     SPEED_LIMIT = "speed limit"
     ACCELERATION_LIMIT = "acceleration limit"
     WORKSPACE_LIMIT = "workspace limit"
@@ -50,7 +51,7 @@ class Cause(enum.Enum):
     GRIPPER_LIMIT = "gripper limit"
 
 
-REFUSALS = frozenset(list(Cause)[:7])
+REFUSALS = frozenset(list(Cause)[:8])
 
 
 class Guard:
@@ -69,6 +70,8 @@ class Guard:
         self._heard_epoch = 0  # newest of the well-formed commands, refused ones included
         self._barred_epoch = -1  # of this goal and those before it nothing passes
         self._velocity, self._rise = np.zeros(6), np.zeros(6)
+        self._awake_at: float | None = None
+        self._deaf_until = -math.inf
         self._sent_at: float | None = None
         self._accepted_at: float | None = None
         self._hull: Box | None = None  # where the effector may be, from its last pose and what was sent since
@@ -78,6 +81,16 @@ class Guard:
         self._acceleration = np.array((*config.max_acceleration, *config.max_angular_acceleration))
         self._jerk = np.array((*config.max_jerk, *config.max_angular_jerk))
         self._workspace = np.array(config.workspace_low), np.array(config.workspace_high)
+
+    def wake(self, now: float) -> None:
+        """Note that the process runs, several times within the time-out; after a longer gap it was halted or starved.
+
+        Commands that arrived meanwhile wait in a queue and seem fresh when they are read, so that for half a control
+        period nothing passes.
+        """
+        if self._awake_at is not None and now - self._awake_at > self.config.command_timeout:
+            self._deaf_until = now + self.config.control_period / 2
+        self._awake_at = now
 
     def see_effector(self, position: tuple[float, float, float], now: float) -> None:
         """Take the effector's position (m, in the frame of commands); one that is not finite is ignored."""
@@ -177,6 +190,8 @@ class Guard:
             return Cause.BEFORE_RESET
         if motion.order <= self._order:
             return Cause.ORDER
+        if self.config.check_freshness and now < self._deaf_until:
+            return Cause.ASLEEP
         if self.config.needs_pose and not motion.still and not self._pose_known(now):
             return Cause.NO_POSE
         return None

@@ -84,6 +84,7 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         self.serve(Trigger, "~/reset_estop", self.on_reset)
         self.watchdog = self.every(self.config.command_timeout, self.on_silence)
         self.every(STATUS_PERIOD, self.report)
+        self.every(self.config.command_timeout / 4, lambda: self.guard.wake(time.monotonic()))
 
     def start(self) -> None:
         """Begin anew: commands from before the pause must not pass."""
@@ -116,6 +117,7 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
             twist.header.frame_id,
             (command.epoch, command.plan_id, command.step),
         )
+        self.guard.wake(now)
         allowed = self.guard.judge(asked, now)
         if allowed is None:
             self.report_change()

@@ -238,3 +238,16 @@ def test_without_limits_nothing_moves() -> None:
     out = guard.judge(Motion((0.1, 0.0, 0.0), (0.0, 0.0, 1.0), 1.0, order=(1, 1, 0)), 0.0)
     assert out is not None
     assert out.still
+
+
+def test_what_waited_while_the_guard_was_halted_does_not_pass_and_what_comes_afterwards_does() -> None:
+    guard = ready()
+    for beat in range(5):
+        guard.wake(0.1 * beat)
+    assert guard.judge(planned((0.1, 0.0, 0.0)), 0.45) is not None
+    guard.wake(1.5)
+    guard.see_effector((0.4, 0.0, 0.01), 1.5)
+    assert guard.judge(planned((0.1, 0.0, 0.0), step=1), 1.5) is None
+    assert guard.counts[Cause.ASLEEP] == 1
+    guard.wake(1.56)
+    assert guard.judge(planned((0.1, 0.0, 0.0), step=2), 1.56) is not None
