@@ -186,6 +186,9 @@ class Finetuner:
             if step % config.validate_every == 0 or step == config.steps:
                 measures = self.validate(validation)
                 best = self.keep(step, measures, best, optimiser)
+        accelerator.wait_for_everyone()  # the first process has written its files
+        del model, prepared  # what holds on to the process group must go before it, or gloo may wait for ever
+        accelerator.free_memory()
         accelerator.end_training()
         return measures
 
