@@ -32,7 +32,7 @@ from swm_core.tasks.goal_text import parse_goal
 from swm_core.tasks.library import TaskSpec, subgoals, subgoals_pursued, task_name
 from swm_core.tasks.task import WeightedQuestion
 
-CACHE_FORMAT = "swm-features/2"
+CACHE_FORMAT = "swm-features/3"
 FRAMES_AT_ONCE = 16
 
 
@@ -125,9 +125,9 @@ def _look_at(
     for begin in range(0, len(times), FRAMES_AT_ONCE):
         images = [trajectory.frame(int(t)) for t in times[begin : begin + FRAMES_AT_ONCE]]
         with torch.no_grad():
-            cells, scene, *_ = model.network.look(to_pixels(torch.from_numpy(np.stack(images))))
+            context = model.network.encode_image(to_pixels(torch.from_numpy(np.stack(images))))
         words, named = (tensor.expand(len(images), -1, -1) for tensor in (ids, mentions))
-        yield look(model.network, cells, scene, words, named, wanted_answers(questions))
+        yield look(model.network, context, words, named, wanted_answers(questions))
 
 
 def _cached(path: Path, source: str) -> dict[str, Tensor] | None:

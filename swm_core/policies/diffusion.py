@@ -20,7 +20,7 @@ from swm_core.policies.features import Seen, observe
 from swm_core.policies.network import PolicyConfig, PolicyNetwork
 from swm_core.tasks.task import WeightedQuestion
 
-FORMAT = "swm-policy/1"
+FORMAT = "swm-policy/2"
 SAVED = Kind("diffusion policy", FORMAT, PolicyConfig)
 
 

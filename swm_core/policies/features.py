@@ -2,8 +2,9 @@
 """What the frozen world model tells a policy about frames and a goal: small enough to be kept for a whole data set.
 
 The model's words are grounded, so the geometry of a goal is there already: where the effector and the named objects
-are. With it go what is asked, as the mean of the question's words, and where everything else is that could be named
-(what stands in the way). Looks are left out: with a few hundred demonstrations they are soon known by heart.
+are. With it go what is asked, as the mean of the question's words, the model's own answer about the present (which
+tells whether a gripper holds what the question names), and where everything else is that could be named (what stands in
+the way). Looks are left out: with a few hundred demonstrations they are soon known by heart.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from swm_core.models.compact import CompactWorldModel
+from swm_core.models.compact import CompactWorldModel, ImageContext
 from swm_core.models.grounded import GroundedModel
-from swm_core.models.grounding import LENGTH_UNIT, Cells, Found
+from swm_core.models.grounding import LENGTH_UNIT
 from swm_core.policies.base import Observed
 from swm_core.tasks.task import WeightedQuestion
 
@@ -31,6 +32,7 @@ class Seen:
         mentioned: (B, K, M) 1 where the question names something, else 0.
         words: (B, K, width) mean of the question's words.
         wanted: (B, K) 1 for a wanted yes, -1 for a wanted no, 0 for no question (padding).
+        now: (B, K) probability of yes about the present frame.
         things: (B, S, 3) where each of the S nameable objects is at present.
         present: (B, S) 1 where it is there at all, else 0.
     """
@@ -40,6 +42,7 @@ class Seen:
     mentioned: Tensor
     words: Tensor
     wanted: Tensor
+    now: Tensor
     things: Tensor
     present: Tensor
 
@@ -70,13 +73,12 @@ def wanted_answers(questions: Sequence[WeightedQuestion]) -> Tensor:
 
 
 @torch.no_grad()
-def look(network: CompactWorldModel, cells: Cells, scene: Found, ids: Tensor, mentions: Tensor, wanted: Tensor) -> Seen:
+def look(network: CompactWorldModel, image: ImageContext, ids: Tensor, mentions: Tensor, wanted: Tensor) -> Seen:
     """Features of B frames, each by itself.
 
     Args:
         network: the world model, frozen.
-        cells: of the frames; see `CompactWorldModel.look`.
-        scene: what was found in them.
+        image: context of the frames.
         ids: (B, K, L) word numbers; see `CompactWorldModel.prefix`.
         mentions: (B, K, 2).
         wanted: (K,) of `wanted_answers`.
@@ -85,16 +87,18 @@ def look(network: CompactWorldModel, cells: Cells, scene: Found, ids: Tensor, me
         Observations of one frame, F = 1.
     """
     batch, asked = ids.shape[:2]
-    _, now, mentioned, _ = network.ground(cells, *network.with_effector(ids, mentions))
+    prefix = network.prefix(image, ids, mentions)
+    answers = network.read(prefix, network.action_scale.new_zeros(1, 1, 0, len(network.action_scale)))
     read = (ids > 0).unsqueeze(-1)
     return Seen(
-        positions=now.unflatten(0, (batch, asked)).unsqueeze(2),
+        positions=prefix.now.unflatten(0, (batch, asked)).unsqueeze(2),
         ages=torch.zeros(batch, 1),
-        mentioned=mentioned.unflatten(0, (batch, asked)).float(),
+        mentioned=prefix.mentioned.unflatten(0, (batch, asked)).float(),
         words=(network.words(ids) * read).sum(2) / read.sum(2),
         wanted=wanted.expand(batch, -1),
-        things=scene.places[:, :-1],
-        present=scene.present[:, :-1].float(),
+        now=answers.logits.float().sigmoid().view(batch, asked),
+        things=image.scene.places[:, :-1],
+        present=image.scene.present[:, :-1].float(),
     )
 
 
@@ -111,7 +115,7 @@ def observe(
         frames: F.
     """
     asked = *model.encode([question.text for question in questions]), wanted_answers(questions)
-    each = [look(model.network, one.frame.cells, one.frame.scene, *asked) for one in observations[-frames:]]
+    each = [look(model.network, one.frame, *asked) for one in observations[-frames:]]
     positions = torch.cat([seen.positions for seen in each], 2)
     ages = torch.tensor([[float(observed.age) for observed in observations[-frames:]]])
     return with_missing(replace(each[-1], positions=positions, ages=ages), frames)
@@ -127,7 +131,7 @@ def with_missing(seen: Seen, frames: int) -> Seen:
 
 def with_questions(seen: Seen, most: int) -> Seen:
     """The same with room for more questions, of which nothing is wanted."""
-    asked = {name: getattr(seen, name) for name in ("positions", "mentioned", "words", "wanted")}
+    asked = {name: getattr(seen, name) for name in ("positions", "mentioned", "words", "wanted", "now")}
     missing = most - seen.wanted.shape[1]
     wider = {
         name: torch.cat([value, value.new_zeros(value.shape[0], missing, *value.shape[2:])], 1)

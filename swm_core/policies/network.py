@@ -124,7 +124,7 @@ class Condition(nn.Module):
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
         width, features = config.condition, config.feature_width
-        self.where = perceptron(config.frames * (10 * MENTIONS + 1) + MENTIONS + 1, width)
+        self.where = perceptron(config.frames * (10 * MENTIONS + 1) + MENTIONS + 2, width)
         self.words = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width))
         self.around = perceptron(4 * MENTIONS, width)
         self.crowd = nn.Linear(2 * width, width)
@@ -133,7 +133,7 @@ class Condition(nn.Module):
     def forward(self, seen: Seen) -> Tensor:
         """(B, condition) of B observations."""
         ages = (seen.ages / 10.0)[:, None].expand(-1, seen.wanted.shape[1], -1)
-        known = torch.cat([geometry(seen), ages, seen.mentioned, seen.wanted.unsqueeze(-1)], -1)
+        known = torch.cat([geometry(seen), ages, seen.mentioned, torch.stack([seen.wanted, seen.now], -1)], -1)
         around = (
             nn.functional.silu(self.around(surroundings(seen))) * seen.present[:, None, :, None]
         )  # (B, K, S, width)

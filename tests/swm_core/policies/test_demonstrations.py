@@ -136,6 +136,7 @@ def numbered(steps: int, every: int, number: float) -> Demonstration:
         mentioned=torch.ones(n, 1, 3),
         words=torch.zeros(n, 1, 4),
         wanted=torch.ones(n, 1),
+        now=torch.zeros(n, 1),
         things=torch.zeros(n, 2, 3),
         present=torch.ones(n, 2),
     )
