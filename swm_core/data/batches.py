@@ -22,6 +22,7 @@ TENSORS = (
     "mentioned",
     "targets",
     "scene_pixels",
+    "scene_positions",
     "thing_pixels",
     "thing_words",
     "effector",
@@ -47,6 +48,7 @@ class Sample:
         pixels: (K, 2, 2) float32 (u, v) of the named things at present, px, NaN for none.
         scene_pixels: (S + 1, 2) float32 (u, v) at present of the catalogue's S names, then of the effector, px; NaN
             for what is not there, infinite for names that the data never show.
+        scene_positions: (S + 1, 3) float32 positions of the same, NaN for what is not there.
         thing_pixels: (S + 1, 2) float32 (u, v) at present of all that is seen, the effector last, px, then NaN.
         thing_words: (S + 1, 2) int64 numbers of their names' last two words; 0 for a colour without a word.
         effector: (21, 3) float32 positions of the effector at horizons 0..20, NaN beyond the episode.
@@ -68,6 +70,7 @@ class Sample:
     targets: np.ndarray
     pixels: np.ndarray
     scene_pixels: np.ndarray
+    scene_positions: np.ndarray
     thing_pixels: np.ndarray
     thing_words: np.ndarray
     effector: np.ndarray

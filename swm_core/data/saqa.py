@@ -261,7 +261,10 @@ class SaqaDataset(Dataset[Sample]):
         targets[mentioned < 0], pixels[mentioned < 0] = np.nan, np.nan
         scene_pixels = np.full((len(self.catalogue.names) + 1, 2), np.nan, np.float32)
         scene_pixels[:-1][self._never_shown] = np.inf
-        scene_pixels[[*(self.catalogue.names.index(name) for name in names), -1]] = seen
+        rows = [*(self.catalogue.names.index(name) for name in names), -1]
+        scene_pixels[rows] = seen
+        scene_positions = np.full((len(scene_pixels), 3), np.nan, np.float32)
+        scene_positions[rows] = path[0]
         answers, types = np.stack([q.answers for q in asked]), np.array([q.type for q in asked])
         return Sample(
             image=image,
@@ -277,6 +280,7 @@ class SaqaDataset(Dataset[Sample]):
             targets=targets,
             pixels=pixels,
             scene_pixels=scene_pixels,
+            scene_positions=scene_positions,
             thing_pixels=things[0],
             thing_words=things[1],
             effector=path[:, -1],

@@ -76,7 +76,7 @@ class CompactWorldModel(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.vision = VisionEncoder(width, config.fine_width)
+        self.vision = VisionEncoder(width, config.fine_width, config.dilations)
         rows, columns = grid_shape(config.camera, TOKEN_STRIDE)
         self.image_place = nn.Parameter(torch.randn(rows * columns, width) * 0.02)
         self.words = nn.Embedding(len(config.vocabulary) + 2, width)  # 0 padding or unknown, last: the effector
@@ -116,6 +116,10 @@ class CompactWorldModel(nn.Module):
     def to_world(self, points: Tensor) -> Tensor:
         """(..., 3) positions in the network's unit to the world frame, m."""
         return points * LENGTH_UNIT + torch.tensor(self.config.origin, dtype=points.dtype, device=points.device)
+
+    def to_network(self, points: Tensor) -> Tensor:
+        """(..., 3) positions in the world frame, m, to the network's unit."""
+        return (points - torch.tensor(self.config.origin, dtype=points.dtype, device=points.device)) / LENGTH_UNIT
 
     # Prefix: image and questions --------------------------------------------------------------------------------------
 

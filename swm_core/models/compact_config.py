@@ -32,6 +32,7 @@ class CompactConfig:
         heads: attention heads.
         fine_width: channels of the fine feature map.
         horizon: largest number of actions.
+        dilations: of the fine map's residual blocks; larger ones see more of the frame around a cell.
     """
 
     vocabulary: tuple[str, ...]
@@ -48,6 +49,7 @@ class CompactConfig:
     heads: int = 6
     fine_width: int = 128
     horizon: int = 20
+    dilations: tuple[int, ...] = (1, 2, 1)
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -61,6 +63,8 @@ class CompactConfig:
         for name, size in sizes.items():  # before anything is allocated for them
             if not 1 <= size <= LARGEST.get(name, 10_000):
                 raise ConfigError(f"{name} of size {size}: allowed are 1 to {LARGEST.get(name, 10_000)}")
+        if not 1 <= len(self.dilations) <= 64 or not all(1 <= dilation <= 64 for dilation in self.dilations):
+            raise ConfigError(f"dilations {self.dilations}: 1 to 64 are allowed, each of 1 to 64")
         if not all(map(tokenize, self.names)):
             raise ConfigError(f"names without a word: {self.names}")
         if self.action_layers > self.layers:

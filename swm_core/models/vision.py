@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -41,18 +43,17 @@ class VisionEncoder(nn.Module):
     Args:
         width: token width.
         fine_width: channels of the fine map.
+        dilations: of its residual blocks.
     """
 
-    def __init__(self, width: int, fine_width: int) -> None:
+    def __init__(self, width: int, fine_width: int, dilations: Sequence[int] = (1, 2, 1)) -> None:
         super().__init__()
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(4),
             nn.Conv2d(48, 48, 3, 1, 1),
             nn.ReLU(),
             nn.Conv2d(48, fine_width, 3, 2, 1),
-            Residual(fine_width),
-            Residual(fine_width, dilation=2),
-            Residual(fine_width),
+            *(Residual(fine_width, dilation) for dilation in dilations),
             nn.GroupNorm(8, fine_width),
         )
         self.tokens = nn.Sequential(

@@ -91,7 +91,7 @@ def look(network: CompactWorldModel, image: ImageContext, ids: Tensor, mentions:
     answers = network.read(prefix, network.action_scale.new_zeros(1, 1, 0, len(network.action_scale)))
     read = (ids > 0).unsqueeze(-1)
     return Seen(
-        positions=prefix.now.unflatten(0, (batch, asked)).unsqueeze(2),
+        positions=network.to_network(answers.positions[:, 0, 0]).unflatten(0, (batch, asked)).unsqueeze(2),
         ages=torch.zeros(batch, 1),
         mentioned=prefix.mentioned.unflatten(0, (batch, asked)).float(),
         words=(network.words(ids) * read).sum(2) / read.sum(2),

@@ -11,6 +11,7 @@ import yaml
 
 from swm_core.data.saqa import SaqaSettings
 from swm_core.errors import ConfigError
+from swm_core.models.compact_config import CompactConfig
 from swm_core.settings import Settings, structured
 
 
@@ -23,6 +24,7 @@ class ModelSettings:
     action_layers: int = 2
     heads: int = 6
     fine_width: int = 128
+    dilations: tuple[int, ...] = CompactConfig.dilations
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class TrainingConfig:
         position_weight: of the position loss.
         grounding_weight: of the loss of names: which cell, or none.
         word_weight: of the loss of their words: which cells.
+        place_weight: of the loss of where names are found; needed where things are above the table.
         validate_every: steps between validations and checkpoints.
         workers: loader processes.
         precision: "auto" (bfloat16 where it is faster here), "bf16" or "no".
@@ -76,6 +79,7 @@ class TrainingConfig:
     position_weight: float = 1.0
     grounding_weight: float = 1.0
     word_weight: float = 0.5
+    place_weight: float = 0.0
     validate_every: int = 500
     workers: int = 1
     precision: str = "auto"

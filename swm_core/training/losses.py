@@ -93,6 +93,20 @@ def grounding_loss(scene: Found, batch: dict[str, Tensor], camera: Camera) -> tu
     return ((functional.cross_entropy(logits, target, reduction="none") * weights).sum(), weights.sum())
 
 
+def place_loss(places: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Smooth L1 of where each name is found, before any token has looked round: depth along a cell's ray is seen there.
+
+    Args:
+        places: (B, S + 1, 3) of all S names and of the effector, world frame, m.
+        batch: "scene_positions" (B, S + 1, 3), NaN for what is not there.
+    """
+    wanted = batch["scene_positions"]
+    there = wanted.isfinite().all(-1)
+    error = (places - wanted.nan_to_num()) / POSITION_SCALE
+    loss = functional.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.25).sum(-1)
+    return (loss * there).sum(), there.sum()
+
+
 def word_loss(scene: Found, names: Tensor, batch: dict[str, Tensor], camera: Camera) -> tuple[Tensor, Tensor]:
     """Cross-entropy of each cell's showing what each word of the names stands for.
 

@@ -21,6 +21,7 @@ from swm_core.data.trajectories import load_split
 from swm_core.environment import EnvironmentSpec, action_axes, load_environment
 from swm_core.models.compact import CompactWorldModel
 from swm_core.models.compact_config import CompactConfig
+from swm_core.models.grounding import single
 from swm_core.models.precision import bfloat16_pays
 from swm_core.models.weights import load_model, save_model
 from swm_core.processes import keep_freed_memory
@@ -28,11 +29,11 @@ from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
 from swm_core.training.config import ModelSettings, TrainingConfig
 from swm_core.training.curves import append_row, draw_curves
 from swm_core.training.events import EventFile
-from swm_core.training.losses import answer_loss, grounding_loss, position_loss, word_loss
+from swm_core.training.losses import answer_loss, grounding_loss, place_loss, position_loss, word_loss
 from swm_core.training.measures import to_inputs, validate
 from swm_core.training.rates import warm_cosine
 
-LOSSES = ("answer", "position", "grounding", "word")
+LOSSES = ("answer", "position", "grounding", "word", "place")
 
 
 def compact_config(spec: EnvironmentSpec, catalogue: QuestionCatalogue, sizes: ModelSettings) -> CompactConfig:
@@ -161,7 +162,7 @@ class Trainer:
         """One batch forward and back, and a step when the accumulation is full.
 
         Returns:
-            (4,) the losses, in the order of `LOSSES`.
+            (5,) the losses, in the order of `LOSSES`.
         """
         with self.accelerator.autocast():
             readout, scene = model(*to_inputs(batch))
@@ -171,6 +172,7 @@ class Trainer:
             position_loss(readout, batch),
             grounding_loss(scene, batch, camera),
             word_loss(scene, self.model.names, batch, camera),
+            place_loss(self.model.to_world(single(scene.places)), batch),
         )
         # divided by the mean weight of all processes, whose gradients are averaged: two are one with twice the batch
         weights = self.accelerator.reduce(torch.stack([weight.float() for _, weight in losses]), "mean")

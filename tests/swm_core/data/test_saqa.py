@@ -37,7 +37,7 @@ def equal(a: Sample, b: Sample) -> bool:
     return all(np.array_equal(getattr(a, f.name), getattr(b, f.name), equal_nan=f.name in NAN) for f in fields(Sample))
 
 
-NAN = ("targets", "pixels", "scene_pixels", "effector")
+NAN = ("targets", "pixels", "scene_pixels", "scene_positions", "effector")
 
 
 def test_horizons_are_distinct_and_reach_zero_as_often_as_asked() -> None:

@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from swm_core.errors import ConfigError
 from swm_core.models.compact import CompactWorldModel
 from swm_core.models.grounded import GroundedModel
 from swm_core.models.grounding import Cells, Grounding
-from swm_core.models.vision import FINE_STRIDE, cell_index
+from swm_core.models.vision import FINE_STRIDE, Residual, cell_index
 from swm_core.tasks.words import name_words
-from swm_core.training.losses import ABSENT_WEIGHT, grounding_loss, word_loss
+from swm_core.training.losses import ABSENT_WEIGHT, grounding_loss, place_loss, word_loss
 
 ONE = ["Is the red moon touching the blue cube?"]
 
@@ -77,6 +78,29 @@ def test_the_loss_wants_each_thing_in_its_cell_or_nowhere(network: CompactWorldM
     assert float(weight) == pytest.approx(2 + ABSENT_WEIGHT * (names - 2))
     wrong = right.roll(1, -1)
     assert float(grounding_loss(replace(scene, logits=wrong), {"scene_pixels": pixels}, camera)[0]) > 50.0
+
+
+def test_the_loss_of_places_wants_each_thing_where_it_is_and_nothing_of_what_is_not_there() -> None:
+    wanted = torch.full((1, 3, 3), torch.nan)
+    wanted[0, 0], wanted[0, 2] = torch.tensor([0.4, 0.1, 0.02]), torch.tensor([0.5, 0.0, 0.2])
+    total, weight = place_loss(wanted.nan_to_num(7.0), {"scene_positions": wanted})
+    assert (float(total), float(weight)) == (0.0, 2.0)
+    lower = wanted.nan_to_num(7.0) - torch.tensor([0.0, 0.0, 0.1])
+    assert float(place_loss(lower, {"scene_positions": wanted})[0]) == pytest.approx(2 * (5.0 - 0.125))  # 5 units each
+
+
+@pytest.mark.parametrize("dilations", [(), (0,), (65,), (1,) * 65])
+def test_absurd_dilations_are_refused(network: CompactWorldModel, dilations: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match="dilations"):
+        replace(network.config, dilations=dilations)
+
+
+def test_a_block_with_a_wider_dilation_sees_farther() -> None:
+    for dilation in (1, 4):
+        image = torch.zeros(1, 16, 1, 32, requires_grad=True)
+        block = Residual(16, dilation).body[2:]  # without the norm, which sees everything
+        block(image)[0, :, 0, 16].sum().backward()
+        assert image.grad.abs().sum((0, 1, 2)).nonzero().flatten().tolist() == [16 - dilation, 16, 16 + dilation]
 
 
 def test_nothing_is_said_about_names_that_the_data_never_show(network: CompactWorldModel) -> None:
