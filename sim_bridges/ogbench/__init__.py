@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from sim_bridges.ogbench.behaviours import NoisyExpert, Play, ReachExpert, StackExpert
+from sim_bridges.ogbench.behaviours import DisturbedStack, NoisyExpert, Play, ReachExpert, StackExpert
 from sim_bridges.ogbench.specification import BACKGROUNDS, CAMERA, CUBES, DEFAULT_BACKGROUND, OBJECT_SETS, SPECIFICATION
 from swm_core.environment import Environment, EnvironmentEntry
 from swm_core.tasks.ogbench_questions import EFFECTOR_WORDS, OGBENCH_LOCATE, OGBENCH_QUESTIONS
@@ -20,6 +20,7 @@ OGBENCH = EnvironmentEntry(
     spec=SPECIFICATION,
     make=make,
     behaviours={
+        "disturbed_stack": DisturbedStack,
         "expert_reach": ReachExpert,
         "expert_stack": StackExpert,
         "noisy_expert": NoisyExpert,
@@ -39,6 +40,7 @@ __all__ = [
     "OBJECT_SETS",
     "OGBENCH",
     "SPECIFICATION",
+    "DisturbedStack",
     "NoisyExpert",
     "Play",
     "ReachExpert",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PLAY_NOISE = 0.1  # of planned paths, as in the package's play data
 NOISE_SCALES = np.array([1.0, 1.0, 1.0, 3.0, 10.0])  # of an action's five numbers, as in the package's noisy data
 MOST_NOISE, RANDOM_SHARE = 0.1, 0.1  # largest noise of an episode, and how often an action is wholly random
+STRETCH_PROBABILITY, STRETCH_STEPS = 0.04, (2, 6)  # of a disturbance, per step, and how long it is
 REACHED = 0.04  # m; a cube nearer to its place than this is there, as in the package
 
 
@@ -115,6 +116,39 @@ class StackExpert(Scripted):
                 return np.zeros(len(ACTION_LIMITS))
             self._oracle.aim(self._target(scene))
         return self._oracle.act()
+
+
+class DisturbedStack(StackExpert):
+    """Stacks by the Markov oracle, thrown off its way now and then, so that its wishes show how to come back (DART)."""
+
+    plans = False
+
+    def __init__(self, pair: tuple[str, str] | None = None) -> None:
+        """Set the goal: (upper, lower) cube; drawn at each reset when None."""
+        super().__init__(pair)
+        self._left, self._drift = 0, np.zeros(len(ACTION_LIMITS))
+        self._wanted = np.zeros(len(ACTION_LIMITS), np.float32)
+
+    def reset(self, env: Environment, seed: int) -> None:
+        """Begin an episode, undisturbed."""
+        super().reset(env, seed)
+        self._left = 0
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """(5,) float32 action in SI units that the oracle would have taken where `act` was called last."""
+        return self._wanted
+
+    def _act(self, scene: SceneState) -> np.ndarray:
+        wanted = super()._act(scene)
+        self._wanted = wanted.astype(np.float32)
+        if self._left == 0 and self._rng.random() < STRETCH_PROBABILITY:
+            self._left = int(self._rng.integers(*STRETCH_STEPS))
+            self._drift = self._rng.uniform(-1.0, 1.0, len(ACTION_LIMITS)) * ACTION_LIMITS
+        if self._left == 0 or self._done:
+            return wanted
+        self._left -= 1
+        return self._drift
 
 
 class ReachExpert(Scripted):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from sim_bridges.ogbench import OGBENCH
-from sim_bridges.ogbench.behaviours import NoisyExpert, Play, ReachExpert, StackExpert
+from sim_bridges.ogbench.behaviours import DisturbedStack, NoisyExpert, Play, ReachExpert, StackExpert
 from sim_bridges.ogbench.env import OgbenchEnv
 from sim_bridges.ogbench.oracles import draw_target
-from swm_core.environment import Behaviour
+from swm_core.environment import Behaviour, DisturbedBehaviour
 from swm_core.errors import BridgeError, SceneError
 from swm_core.scene import SceneState
 from swm_core.tasks import parse_goal, reach, stack, succeeded
@@ -125,3 +125,23 @@ def test_missing_cubes_and_other_environments_are_refused(env: OgbenchEnv) -> No
     with pytest.raises(BridgeError, match="OgbenchEnv"):
         ReachExpert().reset(object(), 0)
     env.reset(seed=0)
+
+
+def test_a_disturbed_stack_tells_what_the_oracle_wanted_and_comes_back(env: OgbenchEnv) -> None:
+    gaps, done = [], 0
+    for seed in range(6):
+        env.reset(seed=seed)
+        behaviour = DisturbedStack()
+        behaviour.reset(env, seed)
+        for _ in range(200):
+            action = behaviour.act(env.scene())
+            assert env.action_space.contains(action)
+            assert env.action_space.contains(behaviour.wanted)
+            if behaviour.done:
+                done += 1
+                break
+            gaps.append(float(np.abs(action - behaviour.wanted).max()))
+            env.step(action)
+    assert isinstance(behaviour, DisturbedBehaviour)
+    assert done >= 3, "it comes back from most disturbances"
+    assert 0.02 < np.mean(np.array(gaps) > 0) < 0.3, "it is left alone most of the time"
