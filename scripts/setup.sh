@@ -38,6 +38,7 @@ missing_debian_packages() {
     || printf '%s-dev ' "$version"
   command -v gcc >/dev/null && command -v g++ >/dev/null || printf 'gcc g++ '
   command -v make >/dev/null || printf 'make '
+  command -v chromium >/dev/null || command -v google-chrome >/dev/null || printf 'chromium ' # for the tests of the page
 }
 
 install_debian_packages() {

@@ -140,6 +140,7 @@ def run(
 @click.option("--planner", default="", help="gradient, mppi, none or random; by default the planner's own.")
 @click.option("--model", type=click.Path(path_type=Path), help="Folder of the weights; by default those shipped.")
 @click.option("--monitor/--no-monitor", default=True, show_default=True, help="Whether the monitor node runs.")
+@click.option("--web", is_flag=True, help="Serve the web monitor at http://127.0.0.1:8080.")
 @click.option("--record", default="", help="Record everything as MCAP: a new file, or a folder for it.")
 @click.option("--keep-going", is_flag=True, help="Do not end a goal when the model holds it for reached (evaluation).")
 @click.option("--overlap/--no-overlap", default=True, show_default=True, help="Whether the robot moves while planning.")
@@ -147,12 +148,12 @@ def run(
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True, help="Of --demo.")
 @click.option("--timeout", default=45.0, show_default=True, help="Of --demo: longest time from goal to success, s.")
 def main(
-    environment: str, seed: int, goal: str, mode: str, planner: str, model: Path | None, monitor: bool,
+    environment: str, seed: int, goal: str, mode: str, planner: str, model: Path | None, monitor: bool, web: bool,
     record: str, keep_going: bool, overlap: bool, demo: bool, out: Path, timeout: float,
 ) -> None:  # fmt: skip
     """Run a simulated ENVIRONMENT with camera, world model, planner and guard as ROS 2 nodes."""
     options = StackOptions(
-        environment, mode, seed, goal, planner, str(model or ""), monitor, record, not keep_going, overlap
+        environment, mode, seed, goal, planner, str(model or ""), monitor, web, record, not keep_going, overlap
     )
     client = None
     try:

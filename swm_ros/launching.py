@@ -41,6 +41,7 @@ ARGUMENTS = (
     ),
     DeclareLaunchArgument("model_path", default_value="", description="folder of the weights; empty: those shipped"),
     DeclareLaunchArgument("monitor", default_value="true", description="whether the monitor node runs"),
+    DeclareLaunchArgument("web", default_value="false", description="whether the page on http://127.0.0.1:8080 runs"),
     DeclareLaunchArgument(
         "record",
         default_value="false",
@@ -105,11 +106,12 @@ def nodes(context: LaunchContext, environment: str) -> list[LaunchDescriptionEnt
     given = {name: LaunchConfiguration(name).perform(context) for name in ("mode", "goal", "planner", "model_path")}
     seed = int(LaunchConfiguration("seed").perform(context))
     switches = {
-        name: LaunchConfiguration(name).perform(context).lower() in ("true", "1") for name in ("monitor", "rviz")
+        name: LaunchConfiguration(name).perform(context).lower() in ("true", "1") for name in ("monitor", "web", "rviz")
     }
     wanted = LaunchConfiguration("record").perform(context)
     record = {"true": ".", "1": ".", "false": "", "0": ""}.get(wanted.lower(), wanted)
-    options = StackOptions(environment, seed=seed, monitor=switches["monitor"], record=record, **given)
+    shown = {name: switches[name] for name in ("monitor", "web")}
+    options = StackOptions(environment, seed=seed, record=record, **shown, **given)
     found: list[LaunchDescriptionEntity] = [*node_actions(stack(options), parameter_file(options.environment))]
     if switches["rviz"]:
         found.append(Node(package="rviz2", executable="rviz2", arguments=["-d", str(shared_file("rviz/swm.rviz"))]))

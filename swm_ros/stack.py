@@ -44,6 +44,7 @@ class StackOptions:
         overlap: whether planning overlaps execution; without it the robot stands while it is planned for (realtime).
         model_path: folder of the weights; empty for those shipped.
         monitor: whether the monitor runs.
+        web: whether the web monitor runs.
         record: file or folder for a recording (MCAP); empty for none.
         stop_when_complete: whether a goal ends when the model holds it for reached.
     """
@@ -55,6 +56,7 @@ class StackOptions:
     planner: str = ""
     model_path: str = ""
     monitor: bool = True
+    web: bool = False
     record: str = ""
     stop_when_complete: bool = True
     overlap: bool = True
@@ -120,6 +122,7 @@ EXECUTABLES = {
     "perception": ("perception", "swm_ros.perception_node"),
     "planner": ("planner", "swm_ros.planner_node"),
     "monitor": ("monitor", "swm_ros.monitor_node"),
+    "web_monitor": ("web_monitor", "swm_ros.web.web_monitor_node"),
     "recorder": ("recorder", "swm_ros.recorder_node"),
 }
 MANAGER = NodeProcess("manager", "manager", "swm_ros.manager_node", restarts=True)
@@ -144,6 +147,8 @@ def stack(options: StackOptions) -> tuple[NodeProcess, ...]:
     }
     if options.monitor:
         parameters["monitor"] = {}
+    if options.web:
+        parameters["web_monitor"] = {"environment": options.environment}
     nodes = _processes({name: {**values, "autostart": False} for name, values in parameters.items()})
     recorder = _processes({"recorder": {"path": options.record}} if options.record else {})  # outlives the others
     manager = replace(MANAGER, parameters={"nodes": [n.name for n in nodes]})

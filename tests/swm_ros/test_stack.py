@@ -41,6 +41,7 @@ from swm_ros.stack import (
     robot_stack,
     stack,
 )
+from swm_ros.web.web_monitor_node import WebMonitorConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = {
@@ -53,6 +54,7 @@ CONFIGS = {
     "monitor": MonitorConfig,
     "manager": ManagerConfig,
     "recorder": RecorderConfig,
+    "web_monitor": WebMonitorConfig,
 }
 ENVIRONMENTS = ("langtable", "ogbench")
 every_environment = pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -88,7 +90,7 @@ def has(config: type, name: str) -> bool:
 
 @pytest.mark.parametrize("mode", ["realtime", "lockstep"])
 def test_every_parameter_exists_in_its_node(mode):
-    options = StackOptions(mode=mode, goal="reach the red moon", planner="mppi", model_path="/m", seed=4)
+    options = StackOptions(mode=mode, goal="reach the red moon", planner="mppi", model_path="/m", seed=4, web=True)
     for process in stack(options):
         for name in set(process.parameters) - {"autostart"}:  # every managed node has that one
             assert has(CONFIGS[process.name], name), f"{process.name} has no {name}"
