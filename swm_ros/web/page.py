@@ -108,11 +108,11 @@ class Page:
         with ui.card().classes(CARD):
             ui.label("Probability of the wanted answers now").classes("text-sm text-gray-300")
             self.answers = ui.echart(lines({}, "s", LATELY)).classes("w-full h-44").props('data-testid="answers"')
-            with ui.row().classes("w-full gap-2"):
-                with ui.column().classes("grow basis-64 gap-1"):
+            with ui.element().classes("w-full grid grid-cols-1 md:grid-cols-2 gap-2"):
+                with ui.column().classes("min-w-0 gap-1"):
                     ui.label("Value per iteration of the last plan").classes("text-sm text-gray-300")
                     self.values = ui.echart(lines({}, "iteration", high=None)).classes("w-full h-36")
-                with ui.column().classes("grow basis-64 gap-1"):
+                with ui.column().classes("min-w-0 gap-1"):
                     ui.label("Speed of commands, m/s").classes("text-sm text-gray-300")
                     self.speeds = ui.echart(lines({}, "s", LATELY, None)).classes("w-full h-36")
             self.gains = ui.html("", sanitize=False).classes("text-sm w-full").props('data-testid="gains"')
