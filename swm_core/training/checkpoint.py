@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,9 +12,40 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from swm_core.errors import ModelError
+from swm_core.errors import ConfigError, ModelError
 
 CHECKPOINT = "checkpoint.safetensors"
+SETTINGS = "config.json"
+# settings that may change when a run goes on
+FREE = ("out", "cache", "steps", "epochs", "validate_every", "workers", "precision", "states", "gradient_checkpointing")
+
+
+def check_settings(folder: Path, settings: Mapping[str, object]) -> None:
+    """See that a run that goes on has the settings that it began with.
+
+    Args:
+        folder: the run's folder.
+        settings: by name.
+
+    Raises:
+        ConfigError: the checkpoint in the folder is of a run with others.
+    """
+    path = folder / SETTINGS
+    if not ((folder / CHECKPOINT).exists() and path.exists()):
+        return
+    before, now = json.loads(path.read_text()), json.loads(json.dumps(settings))
+    other = sorted(name for name in before.keys() & now.keys() - set(FREE) if before[name] != now[name])
+    if other:
+        raise ConfigError(
+            f"{folder} holds a run with other settings ({', '.join(other)}); give another --set out=FOLDER, or remove "
+            f"{folder / CHECKPOINT} to start again"
+        )
+
+
+def write_settings(folder: Path, settings: Mapping[str, object]) -> None:
+    """Write a run's settings, as JSON, into its folder, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SETTINGS).write_text(json.dumps(settings, indent=1))
 
 
 def save_checkpoint(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from swm_core.models.lora import add_lora, lora_parameters
 from swm_core.models.paligemma import PaliGemmaWorldModel
 from swm_core.models.paligemma_files import save_paligemma
 from swm_core.models.paligemma_settings import PaliGemmaSettings
+from swm_core.training.checkpoint import check_settings, write_settings
 from swm_core.training.curves import append_row
 from swm_core.training.finetune_config import FinetuneConfig
 from swm_core.training.finetune_processes import start, whole
@@ -165,17 +165,21 @@ class Finetuner:
 
         Returns:
             The last validation's accuracies.
+
+        Raises:
+            ConfigError: the folder holds a run with other settings.
         """
         config, accelerator = self.config, self.accelerator
-        self.out.mkdir(parents=True, exist_ok=True)
+        check_settings(self.out, asdict(config))
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            write_settings(self.out, asdict(config))
         optimiser = torch.optim.AdamW(self.trained.values(), config.rate, weight_decay=config.decay)
         model, prepared = accelerator.prepare(self.model, optimiser)
         self.trained = trained_parameters(self.model)  # FSDP replaced them by shards
         progress = load_state(self.out, self.trained, optimiser) or {"step": 0, "best": 0.0}
         done, best, measures = int(progress["step"]), progress["best"], dict[str, float]()
         batches, validation = iter(self.training_batches(done)), self.validation_batches()
-        if accelerator.is_main_process:
-            (self.out / "config.json").write_text(json.dumps(asdict(config), indent=1))
         quiet, pause = not accelerator.is_main_process, 0.1 if sys.stderr.isatty() else 30.0
         for step in tqdm(range(done + 1, config.steps + 1), unit="step", disable=quiet, mininterval=pause):
             for group in optimiser.param_groups:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from dataclasses import asdict
@@ -27,7 +26,7 @@ from swm_core.policies.diffusion import diffusion_loss, sample_chunks, save_poli
 from swm_core.policies.moments import Moments
 from swm_core.policies.network import PolicyConfig, PolicyNetwork
 from swm_core.processes import keep_freed_memory
-from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
+from swm_core.training.checkpoint import check_settings, load_checkpoint, save_checkpoint, write_settings
 from swm_core.training.curves import append_row, read_columns
 from swm_core.training.policy_config import PolicyTrainingConfig
 from swm_core.training.rates import warm_cosine
@@ -118,12 +117,16 @@ class PolicyTrainer:
 
         Returns:
             The last validation's measures.
+
+        Raises:
+            ConfigError: the folder holds a run with other settings or of another world model.
         """
         config = self.config
-        self.out.mkdir(parents=True, exist_ok=True)
+        settings = asdict(config) | {"world": self.state.average.config.world}
+        check_settings(self.out, settings)
+        write_settings(self.out, settings)
         progress = load_checkpoint(self.out, self.state, self.optimiser) or {"step": 0, "best": math.inf}
         done, best, measures = int(progress["step"]), progress["best"], dict[str, float]()
-        (self.out / "config.json").write_text(json.dumps(asdict(config), indent=1))
         pause, total = 0.1 if sys.stderr.isatty() else 30.0, 0.0
         bar = tqdm(range(done + 1, self.steps + 1), initial=done, total=self.steps, unit="step", mininterval=pause)
         for step in bar:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from dataclasses import asdict
@@ -25,7 +24,7 @@ from swm_core.models.grounding import single
 from swm_core.models.precision import bfloat16_pays
 from swm_core.models.weights import load_model, save_model
 from swm_core.processes import keep_freed_memory
-from swm_core.training.checkpoint import load_checkpoint, save_checkpoint
+from swm_core.training.checkpoint import check_settings, load_checkpoint, save_checkpoint, write_settings
 from swm_core.training.config import ModelSettings, TrainingConfig
 from swm_core.training.curves import append_row, draw_curves
 from swm_core.training.events import EventFile
@@ -113,12 +112,17 @@ class Trainer:
 
         Returns:
             The last validation's measures.
+
+        Raises:
+            ConfigError: the folder holds a run with other settings.
         """
         config, accelerator = self.config, self.accelerator
-        self.out.mkdir(parents=True, exist_ok=True)
+        check_settings(self.out, asdict(config))
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            write_settings(self.out, asdict(config))
         progress = load_checkpoint(self.out, self.model, self.optimiser) or {"step": 0, "best": 0.0}
         step, best, measures = int(progress["step"]), progress["best"], {}
-        (self.out / "config.json").write_text(json.dumps(asdict(config), indent=1))
         self.events = EventFile(self.out, step) if accelerator.is_main_process else None
         per_step = config.batch * config.accumulate * accelerator.num_processes
         dataset = SaqaDataset(self.training, self.catalogue, config.saqa, config.seed, (config.steps + 1) * per_step)

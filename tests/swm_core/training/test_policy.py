@@ -87,6 +87,12 @@ def test_a_resumed_run_equals_an_unbroken_one(
     assert read_columns(tmp_path / "broken" / "validation.csv")["epoch"] == [2.0, 4.0]
     assert read_columns(tmp_path / "broken" / "training.csv")["epoch"] == [1.0, 2.0, 3.0, 4.0]
     assert (tmp_path / "broken" / "curves.png").stat().st_size > 5000
+    with pytest.raises(ConfigError, match=r"other settings \(padding\)"):
+        PolicyTrainer(replace(broken, padding=broken.padding - 1), *gathered).run()
+    training, validation, policy = gathered
+    with pytest.raises(ConfigError, match=r"other settings \(world\)"):
+        PolicyTrainer(broken, training, validation, replace(policy, world="another")).run()
+    assert PolicyTrainer(replace(broken, validate_every=1), *gathered).run() == {}, "nothing was left to train"
 
 
 def test_the_average_follows_and_is_what_is_saved(
