@@ -12,6 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 SCALE = 2  # the model's frames are small
 PANEL_HEIGHT = 120  # px
 ROWS = 4  # questions that fit
+# by GuardStatus.state
+GUARD_STATES = ("waiting for commands", "passing commands", "holding: commands are stale", "EMERGENCY STOP")
 _INK, _DIM, _GROUND = (235, 235, 235), (120, 120, 120), (24, 26, 30)
 _NO, _YES, _PATH = (200, 80, 60), (70, 180, 90), (80, 220, 255)
 

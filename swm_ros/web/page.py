@@ -12,8 +12,9 @@ from nicegui import events, ui
 from swm_core.errors import SwmError
 from swm_core.tasks.goal_text import examples
 from swm_msgs.msg import GuardStatus
+from swm_ros.drawing import GUARD_STATES
 from swm_ros.goals import STATE_NAMES
-from swm_ros.monitor_node import candidate_paths
+from swm_ros.markers import candidate_paths
 from swm_ros.web.charts import gains_table, lines, nodes_table, polyline
 from swm_ros.web.drawn_path import path_actions
 from swm_ros.web.seen import HISTORY
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 QUICK, SLOW = 0.2, 0.5  # s between renewals of texts and of curves
 LONGEST = 20  # actions that the models look ahead
-GUARD = {0: "waiting for commands", 1: "passing commands", 2: "holding: commands are stale", 3: "EMERGENCY STOP"}
 LATELY = (-HISTORY, 0)
 CARD = "w-full p-3 gap-2"
 
@@ -225,7 +225,7 @@ class Page:
         self.subgoal.text = f"{many}, reached: {100 * goal.completion:.0f} %"
         self.completion.value = float(goal.completion)
         self.refusal.text = seen.refusal.message if seen.refusal else ""
-        self.guard.text = "guard: " + GUARD.get(guard.state, "?")
+        self.guard.text = "guard: " + GUARD_STATES[guard.state]
         self.guard.classes(replace="text-red-400" if guard.state == GuardStatus.ESTOPPED else "text-gray-200")
         counts = ", ".join(f"{cause} {n}" for cause, n in zip(guard.causes, guard.counts, strict=True))
         self.causes.text = f"{guard.accepted} passed, {guard.limited} reduced" + (f"; {counts}" if counts else "")

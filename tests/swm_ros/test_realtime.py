@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from nav_msgs.msg import Path
 from sensor_msgs.msg import Image
 from stack_harness import moving, pursue
 from std_msgs.msg import String
@@ -15,6 +16,8 @@ from swm_msgs.srv import ResetEpisode
 from swm_ros import qos
 from swm_ros.conversions import nanoseconds
 from swm_ros.images import to_rgb_numpy
+from swm_ros.marker_picture import Shown
+from swm_ros.markers import flaws
 
 pytestmark = pytest.mark.ros
 
@@ -29,6 +32,7 @@ def sim(probe, processes):
         (EpisodeStatus, qos.EPISODE_STATUS, qos.STATUS),
         (Image, qos.MONITOR_IMAGE, qos.IMAGE),
         (MarkerArray, qos.MONITOR_MARKERS, qos.RECORD),
+        (Path, qos.MONITOR_PATH, qos.RECORD),
     ):
         probe.listen(kind, topic, profile)
     probe.text = probe.node.create_publisher(String, qos.GOAL_TEXT, qos.GOAL)
@@ -124,9 +128,20 @@ def test_the_monitor_shows_frame_bars_and_path(sim):
     assert picture[:360].std() > 20, "no frame"
     bars = (picture[360:] == (168, 105, 68)).all(-1)  # the colour of probability 0.25
     assert bars.sum() > 400, "no bar"
-    markers = sim.wait_for(qos.MONITOR_MARKERS, lambda m: True, begin).markers
-    assert {m.ns for m in markers} == {"best", "candidates"}
-    assert all(len(m.points) == 17 and m.header.frame_id == "world" for m in markers)
+    shown = Shown()
+    sim.wait_for(qos.MONITOR_MARKERS, lambda m: m.markers[0].ns == "workspace", begin)
+    for at, message in sim.heard[qos.MONITOR_MARKERS]:
+        shown.add(message, at)
+    markers = {(m.ns, m.id): m for m in shown.at(time.monotonic())}
+    assert {ns for ns, _ in markers} == {
+        "best", "candidates", "effector", "frames", "goal", "guard", "limits", "names", "objects", "trail", "workspace",
+    }  # fmt: skip
+    assert flaws(list(markers.values())) == []
+    assert len(markers["best", 0].points) == 17
+    assert markers["guard", 0].text == "guard: passing commands"
+    assert markers["goal", 0].text.startswith("active: ")
+    path = sim.wait_for(qos.MONITOR_PATH, lambda p: True, begin)
+    assert len(path.poses) == 17
 
 
 def test_without_commands_the_arm_stands(sim, processes):
