@@ -23,6 +23,8 @@ from swm_core.scene import SceneState
 HUE_GAP = 18.0  # degrees that an unnamed hue keeps from every named one
 HUE_REACH = 35.0  # degrees from a named hue at which pixels are still of that colour
 SATURATION = 0.33  # of the greyest pixels that are of a colour
+BACKDROP_ANGLE = 0.16  # rad between colours (as directions in RGB) that are the backdrop's
+BACKDROP_LIGHT = (0.35, 2.0)  # how light its pixels are, as shares of its median
 MIRRORED_ACTIONS = ("dy", "dyaw", "droll")  # what changes sign when world y does
 
 
@@ -39,6 +41,8 @@ class Augmentation:
         noise: standard deviation of pixel noise, in 0..1 of the full range.
         recolour: probability, of each colour, of showing its things in a hue that no word names; no question names
             them then, but what else they are ("cube") is still to be seen.
+        backdrop: probability of showing what is of the frame's most common colour, as a rule table or floor, in
+            another.
     """
 
     mirror: float = 0.0
@@ -48,6 +52,7 @@ class Augmentation:
     gain: float = 0.0
     noise: float = 0.0
     recolour: float = 0.0
+    backdrop: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -55,7 +60,7 @@ class Augmentation:
         Raises:
             ConfigError: a value is negative or above 1 (the shift: not a whole number of at least 0).
         """
-        for name in ("mirror", "brightness", "contrast", "gain", "noise", "recolour"):
+        for name in ("mirror", "brightness", "contrast", "gain", "noise", "recolour", "backdrop"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"augmentation {name} is {getattr(self, name)}; it must be within 0 and 1")
         if self.shift_px < 0 or self.shift_px != int(self.shift_px):
@@ -190,3 +195,30 @@ def recolour(
     hsv[..., 0] = (hsv[..., 0] + turn) % 360.0
     changed = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255.0 + 0.5
     return np.where(turn[..., None] != 0.0, changed.astype(np.uint8), image)
+
+
+def repaint_backdrop(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Show what is of the frame's most common colour in another: any hue, from grey to strong, from dark to light.
+
+    Its light and dark parts stay so, with more or less contrast between them.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        random: source of the new colour.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    pixels = image.astype(np.float32)
+    middle = np.median(pixels[::4, ::4].reshape(-1, 3), 0)
+    lightness, light = pixels.max(-1), max(float(middle.max()), 1.0)
+    lengths = np.linalg.norm(pixels, axis=-1) * max(float(np.linalg.norm(middle)), 1.0)
+    alike = pixels @ middle > np.cos(BACKDROP_ANGLE) * lengths
+    low, high = BACKDROP_LIGHT
+    backdrop = alike & (lightness > low * light) & (lightness < high * light)
+    hsv = np.array([[[random.uniform(0.0, 360.0), random.uniform(0.0, 0.8), random.uniform(0.12, 0.75)]]], np.float32)
+    colour = 255.0 * cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
+    shade = (lightness[backdrop] / light) ** random.uniform(0.4, 1.5)
+    changed = image.copy()
+    changed[backdrop] = np.clip(shade[:, None] * colour + 0.5, 0, 255).astype(np.uint8)
+    return changed

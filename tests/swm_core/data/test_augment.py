@@ -165,6 +165,30 @@ def test_recolouring_changes_what_is_of_the_colour_and_nothing_else() -> None:
         assert distances.min() > augment.HUE_GAP - 2.0
 
 
+def test_another_backdrop_leaves_things_as_they_are() -> None:
+    random = np.random.default_rng(0)
+    floor, tile = (30, 42, 60), (45, 60, 84)
+    image = np.full((64, 96, 3), floor, np.uint8)
+    image[:, ::8] = tile
+    image[10:20, 10:20], image[30:40, 50:60], image[50:60, 80:90] = (60, 120, 250), (250, 60, 60), (120, 120, 120)
+    things = ~((image == floor).all(-1) | (image == tile).all(-1))
+    colours = set()
+    for _ in range(20):
+        changed = augment.repaint_backdrop(image, random)
+        np.testing.assert_array_equal(changed[things], image[things])
+        dark, light = changed[0, 1].astype(int), changed[0, 0].astype(int)
+        assert (light >= dark).all()
+        assert light.sum() > dark.sum(), "what was lighter still is"
+        assert (changed[~things].reshape(-1, 3) == light).all(-1).mean() == pytest.approx(1 / 8, abs=0.03)
+        colours.add(tuple(dark))
+    assert len(colours) == 20
+    assert np.ptp(np.array(list(colours)), axis=0).min() > 60, "all hues"
+
+
+def test_a_black_frame_has_a_backdrop_too() -> None:
+    assert augment.repaint_backdrop(np.zeros((8, 8, 3), np.uint8), np.random.default_rng(0)).shape == (8, 8, 3)
+
+
 def test_what_is_recoloured_is_seen_and_not_named(data: Trajectories, catalogue: QuestionCatalogue) -> None:
     """Its shape is still taught; no question names it, and its name is nowhere."""
     dataset = SaqaDataset(data, catalogue, SaqaSettings(augmentation=Augmentation(recolour=0.4)))
