@@ -12,7 +12,7 @@ from swm_core.environment import DEFAULT_ENVIRONMENT
 from swm_core.errors import ConfigError, ModelError
 from swm_core.models.shipped import shipped_policy
 from swm_core.planning.controller import Controller, PlannerConfig
-from swm_core.planning.settings import with_policy
+from swm_core.planning.settings import with_policy, without_policy
 from swm_core.processes import use_threads
 from swm_core.tasks import GoalParser, parse_goal
 from swm_core.tasks.paraphrase import load_paraphrases
@@ -84,7 +84,7 @@ def load_controller(config: PlannerNodeConfig) -> Controller:
     policy = Path(config.policy_path) if config.policy_path not in ("", "none") else None
     if not config.policy_path and path is None:  # a policy belongs to one model
         policy = shipped_policy(config.environment)
-    planner = config.planner if policy is None else with_policy(config.planner)
+    planner = without_policy(config.planner) if policy is None else with_policy(config.planner)
     controller = Controller.load(config.environment, path, planner, config.seed, policy)
     controller.warm_up()
     return controller

@@ -131,3 +131,9 @@ def with_policy(config: PlannerConfig) -> PlannerConfig:
     """The same with proposals of a base policy, which stand in for uniform ones."""
     others = [kind for kind in config.proposals if kind not in (POLICY, "uniform")]
     return replace(config, proposals=(POLICY, *others))
+
+
+def without_policy(config: PlannerConfig) -> PlannerConfig:
+    """The same for where no base policy is at hand: its proposals are left to those of the default."""
+    others = tuple(kind for kind in config.proposals if kind != POLICY)
+    return replace(config, proposals=others or DEFAULT.proposals)

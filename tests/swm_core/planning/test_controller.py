@@ -12,7 +12,7 @@ import torch
 from swm_core.errors import ConfigError, PlanningError
 from swm_core.planning.controller import Controller
 from swm_core.planning.gradient import GradientConfig
-from swm_core.planning.settings import PAPER_LANGTABLE, PLANNERS, PlannerConfig, with_policy
+from swm_core.planning.settings import PAPER_LANGTABLE, PLANNERS, PlannerConfig, with_policy, without_policy
 from swm_core.tasks.task import Subgoal, Task, WeightedQuestion
 
 LIMIT = 0.03
@@ -287,6 +287,8 @@ def test_a_policy_that_is_missing_or_too_short_is_refused(point_model) -> None:
 def test_a_policy_stands_in_for_uniform_proposals() -> None:
     assert with_policy(PAPER_LANGTABLE).proposals == ("policy",)
     assert with_policy(PlannerConfig()).proposals == ("policy", *PlannerConfig().proposals)
+    assert without_policy(PlannerConfig(proposals=("policy",))).proposals == PlannerConfig().proposals
+    assert without_policy(PlannerConfig(proposals=("policy", "still"))).proposals == ("still",)
 
 
 def test_the_last_plan_is_a_proposal(make: Make, frame_at: Frame) -> None:
