@@ -83,6 +83,21 @@ def action_axes(action_names: Iterable[str]) -> tuple[int, ...]:
     return tuple(AXES.get(name, -1) for name in action_names)
 
 
+def free_path(start: np.ndarray, actions: np.ndarray, spec: EnvironmentSpec) -> np.ndarray:
+    """(..., H + 1, 3) where the effector comes if nothing stops it, world frame, m.
+
+    Args:
+        start: (3,) where it is.
+        actions: (..., H, A) in the environment's unit.
+        spec: whose axes they move along.
+    """
+    moved = np.zeros((*actions.shape[:-2], actions.shape[-2] + 1, 3))
+    for i, axis in enumerate(action_axes(spec.action_names)):
+        if axis >= 0:
+            moved[..., 1:, axis] += np.cumsum(actions[..., i], -1)
+    return start + moved
+
+
 class Environment(Protocol):
     """A Gymnasium environment whose state can be asked about.
 

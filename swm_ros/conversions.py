@@ -78,7 +78,7 @@ def scene_to_message(scene: SceneState, header: Header, episode: int, step: int)
     objects = [
         msg.ObjectState(
             name=name,
-            position=_point(scene.positions[i]),
+            position=point(scene.positions[i]),
             yaw=float(scene.yaws[i]),
             contacts=touched(i),
             fingers=[Vector3(x=x, y=y, z=z) for x, y, z in scene.fingers[:, i].tolist()],
@@ -91,7 +91,7 @@ def scene_to_message(scene: SceneState, header: Header, episode: int, step: int)
         episode=episode,
         step=step,
         objects=objects,
-        effector=_point(scene.effector),
+        effector=point(scene.effector),
         effector_contacts=touched(len(scene.names)),
         gripper=float(scene.gripper),
     )
@@ -104,21 +104,21 @@ def plan_to_message(plan: Plan) -> msg.Plan:
     return msg.Plan(
         horizon=horizon,
         action_dim=action_dim,
-        actions=_flat(plan.actions),
+        actions=flat(plan.actions),
         committed=plan.committed,
         value=float(plan.value),
         iterations=iterations - 1,
         sub_chunks=sub_chunks,
         questions=list(plan.questions),
-        values=_flat(plan.values),
-        step_sizes=_flat(plan.step_sizes),
-        probabilities=_flat(plan.probabilities),
-        now=_flat(plan.now),
+        values=flat(plan.values),
+        step_sizes=flat(plan.step_sizes),
+        probabilities=flat(plan.probabilities),
+        now=flat(plan.now),
         completion=float(plan.completion),
         candidate_count=len(plan.candidates),
-        candidates=_flat(plan.candidates),
-        candidate_values=_flat(plan.candidate_values),
-        path=[_point(p) for p in plan.path],
+        candidates=flat(plan.candidates),
+        candidate_values=flat(plan.candidate_values),
+        path=[point(p) for p in plan.path],
     )
 
 
@@ -140,7 +140,7 @@ def camera_info(camera: Camera) -> CameraInfo:
 def pose(position: Sequence[float] | np.ndarray, yaw: float = 0.0) -> Pose:
     """Pose at a position (m) turned about z (rad)."""
     turned = Quaternion(z=math.sin(yaw / 2), w=math.cos(yaw / 2))
-    return Pose(position=_point(position), orientation=turned)
+    return Pose(position=point(position), orientation=turned)
 
 
 def quaternion(rotation: np.ndarray) -> Quaternion:
@@ -170,9 +170,11 @@ def stamp_of(total: int) -> Time:
     return Time(sec=total // 1_000_000_000, nanosec=total % 1_000_000_000)
 
 
-def _point(values: Sequence[float] | np.ndarray) -> Point:
+def point(values: Sequence[float] | np.ndarray) -> Point:
+    """A position, m, as a message."""
     return Point(x=float(values[0]), y=float(values[1]), z=float(values[2]))
 
 
-def _flat(values: np.ndarray) -> array.array:
+def flat(values: np.ndarray) -> array.array:
+    """The elements of an array in row-major order, as a message holds float32."""
     return array.array("f", np.asarray(values, np.float32).tobytes())

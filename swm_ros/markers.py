@@ -19,7 +19,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker
 
 from swm_core.camera import Camera
-from swm_core.environment import AXES, EnvironmentSpec
+from swm_core.environment import EnvironmentSpec, free_path
 from swm_msgs.msg import Plan, SceneState
 from swm_ros.conversions import pose, quaternion
 from swm_ros.drawing import colour_of
@@ -47,22 +47,18 @@ def _points(array: np.ndarray) -> list[Point]:
     return [Point(x=x, y=y, z=z) for x, y, z in np.asarray(array, float).reshape(-1, 3).tolist()]
 
 
-def candidate_paths(plan: Plan, action_names: tuple[str, ...]) -> np.ndarray:
+def candidate_paths(plan: Plan, spec: EnvironmentSpec) -> np.ndarray:
     """Where the candidates lead if each action moves the effector as asked.
 
     Returns:
         (C, H+1, 3) float, m; begins at the effector's present position.
     """
     actions = np.asarray(plan.candidates, np.float64).reshape(plan.candidate_count, plan.horizon, plan.action_dim)
-    moves = np.zeros((plan.candidate_count, plan.horizon + 1, 3))
-    for name, axis in AXES.items():
-        if name in action_names:
-            moves[:, 1:, axis] = actions[:, :, action_names.index(name)]
     start = plan.path[0]
-    return np.array([start.x, start.y, start.z]) + np.cumsum(moves, axis=1)
+    return free_path(np.array([start.x, start.y, start.z]), actions, spec)
 
 
-def plan_markers(plan: Plan, action_names: tuple[str, ...]) -> list[Marker]:
+def plan_markers(plan: Plan, spec: EnvironmentSpec) -> list[Marker]:
     """The path of a plan, "best", thick; its "candidates", thin, from red (lowest value) to green (highest)."""
 
     def line(namespace: str, number: int, points: list[Point], width: float, colour: ColorRGBA) -> Marker:
@@ -72,7 +68,7 @@ def plan_markers(plan: Plan, action_names: tuple[str, ...]) -> list[Marker]:
 
     lines, values = [line("best", 0, list(plan.path), 0.006, CYAN)], np.asarray(plan.candidate_values)
     spread = float(np.ptp(values)) if len(values) else 0.0
-    for number, path in enumerate(candidate_paths(plan, action_names)):
+    for number, path in enumerate(candidate_paths(plan, spec)):
         share = (float(values[number]) - float(values.min())) / spread if spread > 0 else 1.0
         red, green, blue = (c / 255 for c in colour_of(share))
         lines.append(line("candidates", number, _points(path), 0.002, ColorRGBA(r=red, g=green, b=blue, a=0.7)))

@@ -104,7 +104,7 @@ class Monitor(ManagedNode[MonitorConfig]):
         """Keep the newest plan and show it in rviz."""
         self.plan = plan
         if plan.path:
-            self.show(markers.plan_markers(plan, self.spec.action_names))
+            self.show(markers.plan_markers(plan, self.spec))
             self.paths.publish(markers.planned_path(plan))
 
     def on_guard(self, status: GuardStatus) -> None:

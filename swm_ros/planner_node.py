@@ -31,6 +31,7 @@ from swm_ros import qos
 from swm_ros.ask import Asker
 from swm_ros.conversions import action_to_twist, nanoseconds, stamp_of
 from swm_ros.diagnostics import Health
+from swm_ros.explaining import Explainer
 from swm_ros.goal_server import GoalServer
 from swm_ros.goals import Goal
 from swm_ros.images import Reader
@@ -81,6 +82,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self.commands = self.advertise(Command, qos.COMMAND_RAW, qos.COMMAND)
         self.plans = self.advertise(PlanMessage, qos.PLAN, qos.RECORD)
         self.stats = self.advertise(PlanStats, qos.PLAN_STATS, qos.RECORD)
+        self.explainer = Explainer(self, self.spec, self.worker)
         self.listen(Image, qos.OBSERVATION, self.on_observation, qos.IMAGE)
         self.listen(GuardStatus, qos.GUARD_STATUS, lambda status: self.goals.outrun(status.epoch), qos.STATUS)
         if config.objects_from_scene:
@@ -289,6 +291,8 @@ class Planner(ManagedNode[PlannerNodeConfig]):
             self._newest = plan_stats(plan, first, now)
             self._missed += self._newest.deadline_missed
             self.stats.publish(self._newest)
+            self.explainer.tell(plan, now)
+        self.explainer.flush()
 
     def health(self) -> Health:
         """Whether frames come and plans are made, with the newest plan's numbers."""

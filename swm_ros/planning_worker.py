@@ -132,6 +132,10 @@ class PlanningWorker:
         """Probabilities of yes, (K, h+1); see `Controller.ask`."""
         return self._pool.submit(self._controller.ask, image, questions, actions)
 
+    def attention(self, image: np.ndarray, questions: Sequence[str]) -> Future[np.ndarray]:
+        """Where questions look, (K, rows, columns); see `Controller.attention`."""
+        return self._pool.submit(self._controller.attention, image, questions)
+
     def finished(self) -> Iterator[Future[Planned]]:
         """Jobs that are done, successfully or not; each is given out once, a dropped one never."""
         while self._finished:

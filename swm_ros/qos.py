@@ -20,6 +20,7 @@ from swm_core.records.names import (  # noqa: F401, the topics by which a record
     DIAGNOSTICS,
     EFFECTOR_POSE,
     EPISODE_STATUS,
+    EXPLANATION,
     GOAL_STATUS,
     GUARD_STATUS,
     OBSERVATION,

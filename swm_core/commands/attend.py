@@ -44,8 +44,9 @@ def attend_command(
     Example: semworld attend --image frame.png "Is the red moon touching the green star?"
     """
     from swm_core.evaluation.asking import read_frame
-    from swm_core.evaluation.attention import attention_result, draw_attention, look
+    from swm_core.evaluation.attention import attention_result, draw_attention
     from swm_core.models.grounded import GroundedModel
+    from swm_core.models.looking import look
     from swm_core.models.shipped import shipped_model
     from swm_core.models.weights import weights_hash
     from swm_core.tasks.words import tokenize

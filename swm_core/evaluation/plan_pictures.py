@@ -12,25 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from swm_core.camera import Camera
-from swm_core.environment import EnvironmentSpec, action_axes
+from swm_core.environment import EnvironmentSpec, free_path
 from swm_core.planning.plan import Plan
 
 SHOWN = 4  # iterations that have a panel of their own: the first, the last, and between
-
-
-def free_path(start: np.ndarray, actions: np.ndarray, spec: EnvironmentSpec) -> np.ndarray:
-    """(H + 1, 3) where the effector comes if nothing stops it, world frame, m.
-
-    Args:
-        start: (3,) where it is.
-        actions: (H, A) in the environment's unit.
-        spec: whose axes they move along.
-    """
-    moved = np.zeros((len(actions) + 1, 3))
-    for i, axis in enumerate(action_axes(spec.action_names)):
-        if axis >= 0:
-            moved[1:, axis] += np.cumsum(actions[:, i])
-    return start + moved
 
 
 def _frame(axes: Any, image: np.ndarray, camera: Camera, title: str) -> None:

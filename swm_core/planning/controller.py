@@ -16,6 +16,7 @@ from swm_core.errors import ConfigError, ModelError, PlanningError
 from swm_core.models.grounded import GroundedModel
 from swm_core.models.interface import WorldModel
 from swm_core.models.loading import load_world_model
+from swm_core.models.looking import look as where_words_look
 from swm_core.models.shipped import shipped_model
 from swm_core.models.uninformed import UninformedModel
 from swm_core.models.weights import weights_hash
@@ -227,6 +228,28 @@ class Controller:
         with torch.no_grad():
             prefix = self.model.read(self.observe(image), questions)
             return self.model.answer(prefix, chunk[None]).yes[0].numpy()
+
+    def attention(self, image: np.ndarray, questions: Sequence[str]) -> np.ndarray:
+        """Where questions look in a frame: over its cells, how well each matches what the question names.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            questions: K texts.
+
+        Returns:
+            (K, rows, columns) float32, each summing to 1; no rows for a model that does not tell.
+
+        Raises:
+            PlanningError: a frame of a wrong shape.
+            QuestionError: a question that cannot be read.
+        """
+        if not isinstance(self.model, GroundedModel):
+            return np.zeros((len(questions), 0, 0), np.float32)
+        try:
+            found = where_words_look(self.model, image, questions)
+        except ModelError as error:
+            raise PlanningError(str(error)) from error
+        return np.stack([question.named.weights for question in found]).astype(np.float32)
 
     def warm_up(self) -> None:
         """Plan once for nothing, so that the first real plan takes no longer than the others."""

@@ -17,10 +17,10 @@ from swm_core.environment import EnvironmentSpec
 from swm_core.errors import RecordingError
 from swm_core.records.events import events
 from swm_core.records.messages import nanoseconds
-from swm_core.records.names import OBSERVATION, PLAN
+from swm_core.records.names import EXPLANATION, OBSERVATION, PLAN
 from swm_core.records.pursuits import pursuits
 from swm_core.records.reader import Logged, Recording
-from swm_core.records.report_pictures import LEFT, RIGHT, curves, film, plan_picture
+from swm_core.records.report_pictures import LEFT, RIGHT, attention_pictures, curves, film, plan_picture
 
 TEMPLATE = "report.html"
 
@@ -35,8 +35,10 @@ class PlanExplanation:
         first: value of the best proposal.
         best: value of the chosen chunk.
         iterations: refinement steps.
-        questions: text, probability of the wanted answer at the end of the proposal and of the chosen chunk.
+        questions: text; probability of the wanted answer at the end of the proposal and of the chosen chunk; what each
+            iteration gained.
         picture: PNG as base64.
+        looking: per question a PNG as base64, where it looks in the frame; empty where that was not recorded.
     """
 
     time: float
@@ -44,20 +46,34 @@ class PlanExplanation:
     first: float
     best: float
     iterations: int
-    questions: list[tuple[str, float, float]]
+    questions: list[tuple[str, float, float, list[float]]]
     picture: str
+    looking: list[str]
 
 
 def explain(logged: Logged, recording: Recording, spec: EnvironmentSpec, image: np.ndarray) -> PlanExplanation:
-    """What refinement gained for each question."""
+    """What refinement gained for each question in each iteration, and where the questions look."""
     plan = logged.message
     probabilities = np.asarray(plan.probabilities).reshape(plan.iterations + 1, len(plan.questions), plan.sub_chunks)
+    courses = probabilities[:, :, -1].T
     gained = [
-        (q, float(probabilities[0, k, -1]), float(probabilities[-1, k, -1])) for k, q in enumerate(plan.questions)
+        (question, float(course[0]), float(course[-1]), np.diff(course).tolist())
+        for question, course in zip(plan.questions, courses, strict=True)
     ]
+    why = next((e.message for e in recording.of(EXPLANATION) if e.message.plan_id == plan.plan_id), None)
     time = (logged.received - recording.begin) / 1e9
-    picture = base64.b64encode(plan_picture(image, spec, plan)).decode()
-    return PlanExplanation(time, plan.task, plan.values[0], plan.value, plan.iterations, gained, picture)
+    picture, looking = plan_picture(image, spec, plan, why), [] if why is None else attention_pictures(image, why)
+    encoded = [base64.b64encode(png).decode() for png in (picture, *looking)]
+    return PlanExplanation(
+        time, plan.task, plan.values[0], plan.value, plan.iterations, gained, encoded[0], encoded[1:]
+    )
+
+
+def _evenly(made: Sequence[Logged], recording: Recording, count: int) -> list[Logged]:
+    """So many of the plans, evenly over time, from those whose attention was recorded where there are such."""
+    looked = {logged.message.plan_id for logged in recording.of(EXPLANATION) if logged.message.rows}
+    kept = [logged for logged in made if logged.message.plan_id in looked] or made
+    return [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, count).round().astype(int))] if kept else []
 
 
 def make_report(recording: Recording, spec: EnvironmentSpec, plans: int = 12) -> str:
@@ -76,7 +92,7 @@ def make_report(recording: Recording, spec: EnvironmentSpec, plans: int = 12) ->
     except ImportError as error:
         raise RecordingError(f"reports need pip install 'swm_ros[records]': {error}") from error
     made = recording.of(PLAN)
-    chosen = [made[i] for i in np.unique(np.linspace(0, len(made) - 1, plans).round().astype(int))] if made else []
+    chosen = _evenly(made, recording, plans)
     video, times = film(recording, spec, recording.frames())
     if not times:
         raise RecordingError(f"{recording.path}: no frames on {OBSERVATION}")

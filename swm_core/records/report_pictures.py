@@ -15,8 +15,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from swm_core.environment import EnvironmentSpec
-from swm_core.evaluation.plan_pictures import free_path
+from swm_core.environment import EnvironmentSpec, free_path
 from swm_core.evaluation.planners import Chosen
 from swm_core.evaluation.videos import EpisodeFilm
 from swm_core.records.messages import nanoseconds
@@ -94,13 +93,14 @@ def curves(recording: Recording, begin: float, end: float) -> str:
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def plan_picture(image: np.ndarray, spec: EnvironmentSpec, plan: Any) -> bytes:
-    """PNG of a frame with all last candidates, bright is better, and the chosen path, thick.
+def plan_picture(image: np.ndarray, spec: EnvironmentSpec, plan: Any, explanation: Any = None) -> bytes:
+    """PNG of a frame with all last candidates, bright is better, the proposal in pink and the chosen path, thick.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         spec: of the environment.
         plan: swm_msgs/Plan.
+        explanation: swm_msgs/Explanation of it, which knows the proposal; None where there is none.
     """
     canvas = Image.fromarray(image).resize((image.shape[1] * SCALE, image.shape[0] * SCALE))
     draw = ImageDraw.Draw(canvas)
@@ -112,9 +112,35 @@ def plan_picture(image: np.ndarray, spec: EnvironmentSpec, plan: Any) -> bytes:
         for number in np.argsort(values):
             colour = colormaps["viridis"]((values[number] - values.min()) / spread)
             _line(draw, spec, free_path(start, candidates[number], spec), colour, 1)
+        if explanation is not None and explanation.first_path:
+            _line(draw, spec, np.array([(p.x, p.y, p.z) for p in explanation.first_path]), (1.0, 0.5, 0.67), 2)
         _line(draw, spec, np.array([(p.x, p.y, p.z) for p in plan.path]), (1.0, 0.53, 0.0), 3)
+    return _png(canvas)
+
+
+def attention_pictures(image: np.ndarray, explanation: Any) -> list[bytes]:
+    """Where each question looks: PNGs of the frame, dark except where it matches what the question names.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        explanation: swm_msgs/Explanation; without attention there are no pictures.
+    """
+    if not explanation.rows:
+        return []
+    maps = np.asarray(explanation.attention).reshape(-1, explanation.rows, explanation.columns)
+    height, width = image.shape[:2]
+    found = []
+    for weights in maps / np.maximum(maps.max((1, 2), keepdims=True), 1e-9):
+        cells = weights.repeat(explanation.cell, 0).repeat(explanation.cell, 1)
+        light = np.zeros((height, width, 1))
+        light[: cells.shape[0], : cells.shape[1], 0] = cells[:height, :width]
+        found.append(_png(Image.fromarray((image * (0.35 + 0.65 * light)).astype(np.uint8))))
+    return found
+
+
+def _png(picture: Image.Image) -> bytes:
     file = io.BytesIO()
-    canvas.save(file, "PNG")
+    picture.save(file, "PNG")
     return file.getvalue()
 
 

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from typing import Any
 
 import numpy as np
 
-from swm_msgs.msg import Plan, StackStatus
+from swm_msgs.msg import Explanation, Plan, StackStatus
 
+FAINT = 0.05  # share of the strongest cell below which a cell is not drawn
 NODE = ("missing", "unconfigured", "inactive", "active", "silent", "finalized")  # by number in StackStatus
 
 
@@ -58,14 +60,43 @@ def nodes_table(stack: StackStatus) -> str:
 
 
 def gains_table(plan: Plan) -> str:
-    """Which question gained how much by the refinement, as HTML."""
+    """Which question gained how much in which iteration, as HTML."""
     count, ends = len(plan.questions), plan.sub_chunks
     if not count or not ends:
         return ""
     shares = np.asarray(plan.probabilities, float).reshape(-1, count, ends)[:, :, -1]
     rows = ""
-    for k, question in enumerate(plan.questions):
-        first, last = (f"{100 * share:.0f} %" for share in shares[[0, -1], k])
-        rows += f"<tr><td>{html.escape(question)}</td><td>{first}</td><td>{last}</td></tr>"
-    head = "<tr><td>at the end of the chunk</td><td>proposal</td><td>plan</td></tr>"
+    for question, course in zip(plan.questions, shares.T, strict=True):
+        gained = "".join(f"<td>{100 * gain:+.0f}</td>" for gain in np.diff(course))
+        first, last = (f"{100 * share:.0f} %" for share in course[[0, -1]])
+        rows += f"<tr><td>{html.escape(question)}</td><td>{first}</td>{gained}<td>{last}</td></tr>"
+    numbers = "".join(f"<td>{number}</td>" for number in range(1, len(shares)))
+    head = f"<tr><td>at the end of the chunk</td><td>proposal</td>{numbers}<td>plan</td></tr>"
     return f'<table style="width:100%">{head}{rows}</table>'
+
+
+def attention_pictures(explanation: Explanation, frame: bytes, width: int, height: int) -> str:
+    """Where each question looks, as HTML: the frame with the cells that match what it names.
+
+    Args:
+        explanation: with attention.
+        frame: JPEG.
+        width: of the frame, px.
+        height: px.
+    """
+    picture, cell = base64.b64encode(frame).decode(), explanation.cell
+    maps = np.asarray(explanation.attention, float).reshape(-1, explanation.rows, explanation.columns)
+    found = []
+    for question, weights in zip(explanation.questions, maps, strict=True):
+        most = max(float(weights.max()), 1e-9)
+        cells = "".join(
+            f'<rect x="{cell * column}" y="{cell * row}" width="{cell}" height="{cell}" fill="#ffd54f" '
+            f'opacity="{weights[row, column] / most:.2f}"/>'
+            for row, column in np.argwhere(weights > FAINT * most)
+        )
+        found.append(
+            f'<figure style="display:inline-block;width:48%;margin:1%"><svg viewBox="0 0 {width} {height}">'
+            f'<image href="data:image/jpeg;base64,{picture}" width="{width}" height="{height}" opacity="0.45"/>'
+            f"{cells}</svg><figcaption>{html.escape(question)}</figcaption></figure>"
+        )
+    return "".join(found)

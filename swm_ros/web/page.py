@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from geometry_msgs.msg import Point
 from nicegui import events, ui
 
 from swm_core.errors import SwmError
@@ -15,7 +16,7 @@ from swm_msgs.msg import GuardStatus
 from swm_ros.drawing import GUARD_STATES
 from swm_ros.goals import STATE_NAMES
 from swm_ros.markers import candidate_paths
-from swm_ros.web.charts import gains_table, lines, nodes_table, polyline
+from swm_ros.web.charts import attention_pictures, gains_table, lines, nodes_table, polyline
 from swm_ros.web.drawn_path import path_actions
 from swm_ros.web.seen import HISTORY
 
@@ -26,6 +27,11 @@ QUICK, SLOW = 0.2, 0.5  # s between renewals of texts and of curves
 LONGEST = 20  # actions that the models look ahead
 LATELY = (-HISTORY, 0)
 CARD = "w-full p-3 gap-2"
+
+
+def positions(points: Sequence[Point]) -> np.ndarray:
+    """(N, 3) coordinates of points, m."""
+    return np.array([(p.x, p.y, p.z) for p in points])
 
 
 class Page:
@@ -39,7 +45,7 @@ class Page:
         self.node, self.seen = node, node.seen
         self.drawn: list[tuple[float, float]] = []
         self.drawing = False
-        self.plan_shown = 0
+        self.plan_shown = self.attention_shown = 0
 
     def build(self) -> None:
         """Lay out the page and begin to renew it."""
@@ -116,6 +122,8 @@ class Page:
                     ui.label("Speed of commands, m/s").classes("text-sm text-gray-300")
                     self.speeds = ui.echart(lines({}, "s", LATELY, None)).classes("w-full h-36")
             self.gains = ui.html("", sanitize=False).classes("text-sm w-full").props('data-testid="gains"')
+            with ui.expansion("Where each question looks").classes("w-full text-sm").props('data-testid="looking"'):
+                self.attention = ui.html("", sanitize=False).classes("w-full").props('data-testid="attention"')
             self.timing = ui.label().classes("text-xs text-gray-400").props('data-testid="timing"')
 
     def _future(self) -> None:
@@ -203,12 +211,15 @@ class Page:
         self.told.text = "   ".join(f"{name} {100 * curve[-1][1]:.0f} %" for name, curve in curves.items() if curve)
 
     def renew_overlay(self) -> None:
-        """Draw on the image what is planned, candidates thin, and what was drawn."""
+        """Draw on the image what is planned, the proposal and candidates thin, and what was drawn."""
         plan, camera, shapes = self.seen.plan, self.node.spec.camera, list[str]()
         if plan is not None and plan.path and self.seen.pursued:
-            for path in candidate_paths(plan, self.node.spec.action_names):
+            for path in candidate_paths(plan, self.node.spec):
                 shapes.append(polyline(camera.project(path), "#9e9e9e", 0.5))
-            shapes.append(polyline(camera.project(np.array([[p.x, p.y, p.z] for p in plan.path])), "#00e5ff", 2))
+            why = self.seen.explanation
+            if why is not None and why.plan_id == plan.plan_id and why.first_path:
+                shapes.append(polyline(camera.project(positions(why.first_path)), "#ff80ab", 1))
+            shapes.append(polyline(camera.project(positions(plan.path)), "#00e5ff", 2))
         if self.drawn:
             shapes.append(polyline(np.array(self.drawn), "#ffb300", 2))
         content = "".join(shapes)
@@ -268,3 +279,7 @@ class Page:
             )
             self.values.update()
             self.gains.content = gains_table(plan)
+        if self.seen.looked is not None and self.seen.looked[0].plan_id != self.attention_shown:
+            why, frame = self.seen.looked
+            self.attention_shown, camera = why.plan_id, self.node.spec.camera
+            self.attention.content = attention_pictures(why, frame, camera.width, camera.height)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from swm_msgs.msg import Command, EpisodeStatus, GoalStatus, GuardStatus, Plan, PlanStats, StackStatus
+from swm_msgs.msg import Command, EpisodeStatus, Explanation, GoalStatus, GuardStatus, Plan, PlanStats, StackStatus
 from swm_ros.conversions import vector
 
 HISTORY = 30.0  # s of curves
@@ -30,6 +30,8 @@ class Seen:
         guard: what the guard lets through.
         plan: the newest plan; None before the first.
         stats: its numbers.
+        explanation: why the newest plan is as it is; None before the first.
+        looked: the newest explanation with attention, and the newest frame of then as JPEG; None before the first.
         stack: how the nodes stand.
         episode: of the simulator; None on a robot.
         effector: (3,) where it is, world frame, m; None before it is known.
@@ -45,6 +47,8 @@ class Seen:
     guard: GuardStatus = field(default_factory=GuardStatus)
     plan: Plan | None = None
     stats: PlanStats | None = None
+    explanation: Explanation | None = None
+    looked: tuple[Explanation, bytes] | None = None
     stack: StackStatus = field(default_factory=StackStatus)
     episode: EpisodeStatus | None = None
     effector: np.ndarray | None = None
@@ -68,6 +72,12 @@ class Seen:
         self.goal = status
         if status.questions and len(status.probabilities) == len(status.questions):
             self._keep(self.answers, (time.monotonic(), tuple(status.questions), tuple(status.probabilities)))
+
+    def see_explanation(self, explanation: Explanation) -> None:
+        """Keep why a plan is as it is."""
+        self.explanation = explanation
+        if explanation.rows:
+            self.looked = explanation, self.frame
 
     def see_command(self, command: Command) -> None:
         """Keep the speed of a command that left the guard."""

@@ -22,7 +22,17 @@ from std_srvs.srv import Trigger
 
 from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.errors import BridgeError, ConfigError
-from swm_msgs.msg import Command, EpisodeStatus, GoalStatus, GuardStatus, Plan, PlanStats, ResultCode, StackStatus
+from swm_msgs.msg import (
+    Command,
+    EpisodeStatus,
+    Explanation,
+    GoalStatus,
+    GuardStatus,
+    Plan,
+    PlanStats,
+    ResultCode,
+    StackStatus,
+)
 from swm_msgs.srv import AskQuestion, ResetEpisode
 from swm_ros import qos
 from swm_ros.conversions import action_to_twist
@@ -70,6 +80,7 @@ class WebMonitor(ManagedNode[WebMonitorConfig]):
         self.listen(GoalStatus, qos.GOAL_STATUS, seen.see_goal, qos.STATUS)
         self.listen(Command, qos.COMMAND_SAFE, seen.see_command, qos.COMMAND)
         self.listen(PoseStamped, qos.EFFECTOR_POSE, self.on_pose, qos.COMMAND)
+        self.listen(Explanation, qos.EXPLANATION, seen.see_explanation, qos.RECORD)
         for kind, topic, name, profile in (
             (GuardStatus, qos.GUARD_STATUS, "guard", qos.STATUS),
             (Plan, qos.PLAN, "plan", qos.RECORD),

@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 from swm_core.environment import load_environment
 from swm_core.scene import SceneState
 from swm_core.tasks import build_task, parse_goal
-from swm_msgs.msg import Command, EpisodeStatus, Goal, GoalStatus, GuardStatus, Plan, PlanStats
+from swm_msgs.msg import Command, EpisodeStatus, Explanation, Goal, GoalStatus, GuardStatus, Plan, PlanStats
 from swm_ros import qos
 from swm_ros.conversions import action_to_twist, pose, scene_to_message, stamp_of, task_to_message
 from swm_ros.images import from_rgb
@@ -81,6 +81,19 @@ def plan(step: int) -> Plan:
     return message
 
 
+def why(step: int) -> Explanation:
+    """Of a plan; with attention on the left of the frame at every other one."""
+    questions = [q.text for q in TASK.subgoals[0].questions]
+    message = Explanation(plan_id=step + 1, epoch=1, questions=questions, iterations=1, value_gains=[0.5])
+    message.gains = [0.5] * len(questions)
+    message.path = plan(step).path
+    message.first_path = [Point(x=p.x + 0.05 * i, y=p.y) for i, p in enumerate(message.path[:2])]
+    if step % 8 == 0:
+        message.rows, message.columns, message.cell = 2, 4, 90
+        message.attention = [1.0, *[0.0] * 7] * len(questions)
+    return message
+
+
 def command(step: int) -> Command:
     twist, gripper = action_to_twist(np.array([0.0, SPEED]), SPEC)
     made = Command(twist=twist, gripper=gripper, plan_id=step + 1, epoch=1)
@@ -114,6 +127,7 @@ def write_run(path: Path, simulated: bool = True, reached: bool = True, seed: in
             write(qos.OBSERVATION, image, at)
         if step % 4 == 0:
             write(qos.PLAN, plan(step), at + PERIOD // 4)
+            write(qos.EXPLANATION, why(step), at + PERIOD // 4)
             write(qos.PLAN_STATS, PlanStats(plan_id=step + 1, latency=0.02), at + PERIOD // 4)
         write(qos.COMMAND_SAFE, command(step), at + PERIOD // 2)
     end = BEGIN + STEPS * PERIOD + PERIOD // 2

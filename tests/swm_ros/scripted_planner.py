@@ -33,6 +33,9 @@ class ScriptedController:
     def start(self, task):
         self.task, self.subgoal, self.finished = task, 0, False
 
+    def attention(self, image, questions):
+        return np.zeros((len(questions), 0, 0), np.float32)
+
     def plan(self, image, committed=None, deadline=None, executed=None):
         if self.task is None:
             raise PlanningError("no task was started")
@@ -60,7 +63,7 @@ class ScriptedController:
             np.concatenate([path, np.zeros((HORIZON + 1, 1))], 1).astype(np.float32),
             actions[None],
             np.array([1.0], np.float32),
-            {"encode": 0.01, "iterations": 0.02, "total": PLANNING_TIME},
+            timings={"encode": 0.01, "iterations": 0.02, "total": PLANNING_TIME},
         )
 
     def ask(self, image, questions, actions):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A recording replayed, reported and converted; the made-up run says what must come out."""
 
+import base64
 import json
 import re
 
+import imageio.v3 as iio
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -132,9 +134,15 @@ def test_a_report_carries_all_and_loads_nothing(run, tmp_path):
     assert main(["report", str(run), "--out", str(page), "--plans", "2"]) in (0, None)
     text = page.read_text()
     assert "data:video/mp4;base64," in text
-    assert text.count("data:image/png;base64,") == 2
+    pictures = [base64.b64decode(png) for png in re.findall(r"data:image/png;base64,([^\"]*)", text)]
+    questions = len(TASK.subgoals[0].questions)
+    assert len(pictures) == 2 * (1 + questions), "two plans, and where each of their questions looks"
+    looking = iio.imread(pictures[1]).astype(float).mean(-1)
+    assert looking[:80, :80].mean() > 2 * looking[:80, 100:].mean(), "light where it looks"
+    proposal = np.abs(iio.imread(pictures[0])[..., :3].astype(int) - (255, 128, 171)).max(-1) < 40
+    assert proposal.sum() > 10, "the first path"
     assert "reached (true scene)" in text
-    assert "0.25 → 0.75 (+0.50)" in text.replace("&rarr;", "→")
+    assert "0.25 → 0.75 (+50)" in text.replace("&rarr;", "→")
     assert "frame refused: wrong &lt;size&gt;" in text
     assert not re.search(r"""(src|href)=["'](?!data:|#)|url\((?!#|"#)|@import""", re.sub(r"base64,[^\"]*", "", text))
 

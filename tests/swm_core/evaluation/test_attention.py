@@ -13,10 +13,10 @@ import torch
 from swm_core.camera import Camera
 from swm_core.cli import main
 from swm_core.data.frames import encode_png
-from swm_core.evaluation.attention import NEAR, Looking, look
 from swm_core.models.compact import CompactWorldModel
 from swm_core.models.compact_config import CompactConfig
 from swm_core.models.grounded import GroundedModel
+from swm_core.models.looking import NEAR, Looking, look
 from swm_core.models.vision import FINE_STRIDE, cell_index
 from swm_core.models.weights import load_model, save_model
 from swm_core.tasks import LANGTABLE_QUESTIONS, vocabulary

@@ -101,6 +101,8 @@ def test_a_goal_typed_into_the_page_moves_the_robot_to_it(page):
     type_goal(page, "reach the red moon")
     expect(page, "episode", "goal reached in the true scene")
     expect(page, "timing", "iterations")
+    part(page, "looking").locator("text=Where each question looks").click()
+    expect(page, "attention", "red moon")
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.viewport_size["width"] + 1, "nothing sticks out to the side"
 

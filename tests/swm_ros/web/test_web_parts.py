@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the page shows is kept from the messages, and what is drawn on it becomes actions."""
 
+import base64
 import time
 
 import numpy as np
@@ -8,9 +9,9 @@ import pytest
 
 from swm_core.environment import load_environment
 from swm_core.errors import PlanningError
-from swm_msgs.msg import Command, GoalStatus, Plan, StackStatus
+from swm_msgs.msg import Command, Explanation, GoalStatus, Plan, StackStatus
 from swm_ros.web import seen as kept
-from swm_ros.web.charts import gains_table, nodes_table, polyline
+from swm_ros.web.charts import attention_pictures, gains_table, nodes_table, polyline
 from swm_ros.web.drawn_path import SPEED, path_actions
 from swm_ros.web.seen import Seen
 
@@ -87,8 +88,26 @@ def test_tables_tell_of_gains_and_nodes_and_let_no_markup_in():
     assert "&lt;b&gt;?" in text
     assert "20 %" in text
     assert "90 %" in text
+    assert "<td>+70</td>" in text, "what the iteration gained"
     assert gains_table(Plan()) == ""
     status = StackStatus(nodes=["guard"], node_states=[StackStatus.SILENT], restarts=[2])
     assert "guard silent (restarted 2 times)" in nodes_table(status)
     assert "not reported" in nodes_table(StackStatus())
     assert polyline(np.array([[1.0, 2.0], [np.nan, 0.0], [3.0, 4.0]]), "red", 1).count(",") == 2
+
+
+def test_attention_is_drawn_over_the_frame_it_was_told_with():
+    seen = Seen()
+    seen.see_frame(np.full((180, 320, 3), 90, np.uint8))
+    seen.see_explanation(
+        Explanation(plan_id=1, rows=2, columns=4, cell=90, questions=["<a>?"], attention=[0.0] * 7 + [1.0])
+    )
+    seen.see_explanation(Explanation(plan_id=2))
+    assert seen.explanation.plan_id == 2
+    why, frame = seen.looked
+    text = attention_pictures(why, frame, 320, 180)
+    assert why.plan_id == 1
+    assert text.count("<rect") == 1
+    assert '<rect x="270" y="90" width="90" height="90"' in text
+    assert "&lt;a&gt;?" in text
+    assert base64.b64encode(frame).decode() in text
