@@ -15,7 +15,7 @@ from swm_core.errors import QuestionError
 from swm_core.scene import EFFECTOR, SceneState
 from swm_core.tasks.phrasings import NOT, Wordings
 from swm_core.tasks.relations import Truth
-from swm_core.tasks.words import all_words
+from swm_core.tasks.words import all_words, tokenize
 
 Arguments = tuple[str, ...]
 OBJECT_SLOTS = ("a", "b")
@@ -175,6 +175,32 @@ def find_type(name: str | Sequence[str], types: Iterable[QuestionType]) -> Quest
     if found is None:
         raise QuestionError(f"no question type {' or '.join(map(repr, names))}; known: {', '.join(known)}")
     return found
+
+
+def read_question(text: str, names: Sequence[str], types: Iterable[QuestionType]) -> Question | None:
+    """The question that a text asks.
+
+    Args:
+        text: in any case, with or without punctuation.
+        names: of the objects in the scene.
+        types: question types of the environment.
+
+    Returns:
+        The question; None where the text is none of the types' phrasings about these objects.
+    """
+    words = tokenize(text)
+    said = {name for name in names if set(tokenize(name)) <= set(words)}
+    for kind in types:
+        for instance in kind.instances(names):
+            if not said.issuperset(name for name in instance if name in names):
+                continue
+            orders = {instance, instance[1::-1] + instance[2:]} if kind.symmetric else {instance}
+            for arguments, held_out in itertools.product(orders, (False, True)):
+                for phrasing in range(len(kind.held_out if held_out else kind.phrasings)):
+                    question = kind.ask(arguments, phrasing, held_out=held_out)
+                    if tokenize(question.text) == words:
+                        return question
+    return None
 
 
 def question_truth(

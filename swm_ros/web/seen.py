@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from swm_core.scene import SceneState
 from swm_msgs.msg import Command, EpisodeStatus, Explanation, GoalStatus, GuardStatus, Plan, PlanStats, StackStatus
 from swm_ros.conversions import vector
 
@@ -34,6 +35,7 @@ class Seen:
         looked: the newest explanation with attention, and the newest frame of then as JPEG; None before the first.
         stack: how the nodes stand.
         episode: of the simulator; None on a robot.
+        scene: the simulator's truth; None on a robot.
         effector: (3,) where it is, world frame, m; None before it is known.
         answers: (s, questions, probabilities) over time.
         speeds: (s, speed in m/s) of the commands that left the guard.
@@ -51,6 +53,7 @@ class Seen:
     looked: tuple[Explanation, bytes] | None = None
     stack: StackStatus = field(default_factory=StackStatus)
     episode: EpisodeStatus | None = None
+    scene: SceneState | None = None
     effector: np.ndarray | None = None
     answers: deque[tuple[float, tuple[str, ...], tuple[float, ...]]] = field(default_factory=deque)
     speeds: deque[tuple[float, float]] = field(default_factory=deque)

@@ -31,11 +31,12 @@ from swm_msgs.msg import (
     Plan,
     PlanStats,
     ResultCode,
+    SceneState,
     StackStatus,
 )
 from swm_msgs.srv import AskQuestion, ResetEpisode
 from swm_ros import qos
-from swm_ros.conversions import action_to_twist
+from swm_ros.conversions import action_to_twist, scene_from_message
 from swm_ros.diagnostics import Health
 from swm_ros.images import Reader
 from swm_ros.lifecycle import ManagedNode, run
@@ -73,13 +74,15 @@ class WebMonitor(ManagedNode[WebMonitorConfig]):
         Raises:
             ConfigError: NiceGUI is not installed, or the port is taken.
         """
-        self.spec = load_environment(self.config.environment).spec
+        entry = load_environment(self.config.environment)
+        self.spec, self.questions = entry.spec, entry.questions
         camera, seen = self.spec.camera, self.seen
         self.reader = Reader(camera.width, camera.height, lambda text: self.get_logger().error(text))
         self.listen(Image, qos.OBSERVATION, self.on_image, qos.IMAGE)
         self.listen(GoalStatus, qos.GOAL_STATUS, seen.see_goal, qos.STATUS)
         self.listen(Command, qos.COMMAND_SAFE, seen.see_command, qos.COMMAND)
         self.listen(PoseStamped, qos.EFFECTOR_POSE, self.on_pose, qos.COMMAND)
+        self.listen(SceneState, qos.SCENE_STATE, self.on_scene, qos.RECORD)
         self.listen(Explanation, qos.EXPLANATION, seen.see_explanation, qos.RECORD)
         for kind, topic, name, profile in (
             (GuardStatus, qos.GUARD_STATUS, "guard", qos.STATUS),
@@ -128,6 +131,10 @@ class WebMonitor(ManagedNode[WebMonitorConfig]):
         """Keep where the effector is."""
         at = pose.pose.position
         self.seen.effector = np.array([at.x, at.y, at.z])
+
+    def on_scene(self, scene: SceneState) -> None:
+        """Keep a simulator's truth, by which what happened is judged."""
+        self.seen.scene = scene_from_message(scene)
 
     def send_goal(self, text: str) -> None:
         """Ask for a goal; what becomes of it is in the goal's state."""

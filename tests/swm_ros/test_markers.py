@@ -56,7 +56,7 @@ def a_scene() -> SceneState:
 
 def everything() -> list[Marker]:
     return [
-        *plan_markers(a_plan(), SPEC.action_names),
+        *plan_markers(a_plan(), SPEC),
         *trail_markers(HEADER, [(0.3, 0.0, 0.0), (0.31, 0.0, 0.0)]),
         *box_markers(HEADER, "workspace", [(SPEC.workspace_low, SPEC.workspace_high)], WHITE),
         *box_markers(HEADER, "keep_out", [((0, 0, 0), (1, 1, 1)), ((2, 2, 2), (3, 3, 3))], RED),
@@ -75,7 +75,7 @@ def test_rviz_would_show_all_and_has_a_switch_for_each_kind():
 
 
 def test_the_best_candidate_is_green_and_the_worst_red():
-    best, first, second = plan_markers(a_plan(), SPEC.action_names)
+    best, first, second = plan_markers(a_plan(), SPEC)
     assert (best.ns, best.points[-1].x) == ("best", pytest.approx(0.33))
     assert first.color.g > first.color.r
     assert second.color.r > second.color.g

@@ -16,7 +16,6 @@ from swm_ros import qos
 from swm_ros.client import StackClient
 from swm_ros.conversions import scene_from_message
 from swm_ros.evaluate import run_episode
-from swm_ros.stack import CANNOT_BEGIN
 
 pytestmark = pytest.mark.ros
 ENTRY = load_environment("ogbench")
@@ -115,10 +114,10 @@ def test_a_model_plans_for_all_five_dimensions(start, tmp_path):
     assert set(stack.heard[qos.GUARD_STATUS][-1].causes) <= {"workspace limit"}
 
 
-def test_without_weights_the_planner_says_how_to_get_some(processes):
-    processes.environment = "ogbench"
-    planner = processes.start("planner", "swm_ros.planner_node")
-    assert planner.wait(PATIENCE) == CANNOT_BEGIN
-    del processes.running["planner"]
-    log = processes.log("planner")
-    assert "cannot configure: no weights shipped for ogbench; train with 'semworld train --config configs/ogb" in log
+def test_the_shipped_model_and_policy_take_the_gripper_to_the_cube(start):
+    stack = start()
+    _, scenes = stack.play("reach the red cube")
+    distances = [np.linalg.norm(scene.effector - scene.positions[scene.index("red cube")]) for scene in scenes]
+    assert min(distances) < 0.4 * distances[0]
+    assert set(stack.heard[qos.GUARD_STATUS][-1].causes) <= {"workspace limit"}
+    assert stack.heard[qos.PLAN][-1].candidate_count == 8, "the policy's chunks, from which the model chooses"

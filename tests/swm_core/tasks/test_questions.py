@@ -18,6 +18,7 @@ from swm_core.tasks import (
     tokenize,
     vocabulary,
 )
+from swm_core.tasks.questions import read_question
 
 A, B = "red moon", "green star"
 
@@ -115,6 +116,25 @@ def test_held_out_texts_are_new_but_their_words_are_not(question_type, block_8):
     known = {word for text in trained | locate for word in tokenize(text)}
     assert {word for text in held for word in tokenize(text)} <= known
     assert len({tuple(tokenize(t)) for t in held_out_texts(question_type, instances[0])}) >= 2
+
+
+@pytest.mark.parametrize("question_type", LANGTABLE_QUESTIONS, ids=lambda t: t.name)
+def test_every_phrasing_is_read_as_what_it_asks(question_type, block_8):
+    names = block_8[:3]
+    for arguments in question_type.instances(names)[::5]:
+        swapped = arguments[1::-1] + arguments[2:] if question_type.symmetric else arguments
+        for held_out, choices in ((False, question_type.phrasings), (True, question_type.held_out)):
+            for phrasing in range(len(choices)):
+                asked = question_type.ask(swapped, phrasing, held_out=held_out)
+                read = read_question(asked.text.lower().rstrip("?"), names, LANGTABLE_QUESTIONS)
+                assert (read.type, read.negated) == (asked.type, asked.negated)
+                assert set(read.arguments) == set(asked.arguments)
+                assert question_type.symmetric or read.arguments == asked.arguments
+
+
+def test_what_no_phrasing_says_is_not_read(block_8):
+    for text in ("Is the purple cube touching the red moon?", "Will it rain?", "", "Is the red moon"):
+        assert read_question(text, block_8, LANGTABLE_QUESTIONS) is None
 
 
 @pytest.mark.parametrize("question_type", LANGTABLE_QUESTIONS, ids=lambda t: t.name)

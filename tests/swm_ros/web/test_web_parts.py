@@ -9,13 +9,17 @@ import pytest
 
 from swm_core.environment import load_environment
 from swm_core.errors import PlanningError
+from swm_core.scene import SceneState
+from swm_core.tasks.questions import find_type
 from swm_msgs.msg import Command, Explanation, GoalStatus, Plan, StackStatus
 from swm_ros.web import seen as kept
 from swm_ros.web.charts import attention_pictures, gains_table, nodes_table, polyline
 from swm_ros.web.drawn_path import SPEED, path_actions
+from swm_ros.web.happened import Happened
 from swm_ros.web.seen import Seen
 
-SPEC = load_environment("langtable").spec
+ENTRY = load_environment("langtable")
+SPEC = ENTRY.spec
 START = np.array([0.4, 0.0, 0.02])
 
 
@@ -111,3 +115,25 @@ def test_attention_is_drawn_over_the_frame_it_was_told_with():
     assert '<rect x="270" y="90" width="90" height="90"' in text
     assert "&lt;a&gt;?" in text
     assert base64.b64encode(frame).decode() in text
+
+
+def a_scene(y: float) -> SceneState:
+    """The effector at (0.4, y), the red moon at (0.4, 0.1), which it touches from 8 cm on."""
+    names = ("red moon", "green star")
+    positions = np.array([[0.4, 0.1, 0.0], [0.3, -0.2, 0.0]])
+    contacts = np.zeros((3, 3), bool)
+    contacts[0, 2] = contacts[2, 0] = y >= 0.08
+    return SceneState(names, positions, np.zeros(2), np.array([0.4, y, 0.0]), contacts, np.asarray(0.0))
+
+
+def test_what_happened_is_judged_by_the_scenes_since_then():
+    asked = [
+        "is the robotic peg touching the red moon",
+        find_type("peg_block_closer", ENTRY.questions).ask(("red moon",)).text,
+        "Did it do what I meant?",
+    ]
+    happened = Happened(a_scene(0.0), asked, ENTRY.questions)
+    assert happened.answers(a_scene(0.05)) == [False, True, None]
+    assert happened.answers(a_scene(0.08)) == [True, True, None]
+    assert happened.answers(None) == [None] * 3
+    assert Happened(None, asked, ENTRY.questions).answers(a_scene(0.0)) == [None] * 3
