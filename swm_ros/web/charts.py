@@ -67,7 +67,7 @@ def gains_table(plan: Plan) -> str:
     shares = np.asarray(plan.probabilities, float).reshape(-1, count, ends)[:, :, -1]
     rows = ""
     for question, course in zip(plan.questions, shares.T, strict=True):
-        gained = "".join(f"<td>{100 * gain:+.0f}</td>" for gain in np.diff(course))
+        gained = "".join(f"<td>{round(100 * gain):+d}</td>" for gain in np.diff(course))
         first, last = (f"{100 * share:.0f} %" for share in course[[0, -1]])
         rows += f"<tr><td>{html.escape(question)}</td><td>{first}</td>{gained}<td>{last}</td></tr>"
     numbers = "".join(f"<td>{number}</td>" for number in range(1, len(shares)))
