@@ -11,8 +11,10 @@ from geometry_msgs.msg import Point
 from nicegui import events, ui
 
 from swm_core.errors import SwmError
+from swm_core.scene import SceneState
 from swm_core.tasks.goal_text import examples
 from swm_msgs.msg import GuardStatus
+from swm_ros.conversions import scene_from_message
 from swm_ros.drawing import GUARD_STATES
 from swm_ros.goals import STATE_NAMES
 from swm_ros.markers import candidate_paths
@@ -194,11 +196,11 @@ class Page:
         self.show_future(curves)
         if not go:
             return f"{len(actions)} actions foreseen"
-        truth = Happened(self.seen.scene, asked, self.node.questions)
+        truth = Happened(self.scene, asked, self.node.questions)
         happened: dict[str, list[list[float]]] = {f"{q} (happened)": [] for q in asked}
 
         async def look(step: int) -> None:
-            answers = truth.answers(self.seen.scene)
+            answers = truth.answers(self.scene)
             if None in answers:  # the model's own answer about the frame is what is left
                 now = await self.node.ask(asked, np.zeros((0, self.node.spec.action_dim), np.float32))
                 answers = [float(row[0]) if known is None else known for known, row in zip(answers, now, strict=True)]
@@ -208,6 +210,11 @@ class Page:
         await self.node.drive(actions, look)
         self.show_future(curves | happened)
         return "foreseen beside what happened"
+
+    @property
+    def scene(self) -> SceneState | None:
+        """The simulator's truth; None on a robot."""
+        return None if self.seen.scene is None else scene_from_message(self.seen.scene)
 
     def show_future(self, curves: dict[str, list[list[float]]]) -> None:
         """Draw the curves, and the last numbers in words."""

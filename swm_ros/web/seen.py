@@ -10,8 +10,17 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from swm_core.scene import SceneState
-from swm_msgs.msg import Command, EpisodeStatus, Explanation, GoalStatus, GuardStatus, Plan, PlanStats, StackStatus
+from swm_msgs.msg import (
+    Command,
+    EpisodeStatus,
+    Explanation,
+    GoalStatus,
+    GuardStatus,
+    Plan,
+    PlanStats,
+    SceneState,
+    StackStatus,
+)
 from swm_ros.conversions import vector
 
 HISTORY = 30.0  # s of curves

@@ -36,7 +36,7 @@ from swm_msgs.msg import (
 )
 from swm_msgs.srv import AskQuestion, ResetEpisode
 from swm_ros import qos
-from swm_ros.conversions import action_to_twist, scene_from_message
+from swm_ros.conversions import action_to_twist
 from swm_ros.diagnostics import Health
 from swm_ros.images import Reader
 from swm_ros.lifecycle import ManagedNode, run
@@ -82,7 +82,6 @@ class WebMonitor(ManagedNode[WebMonitorConfig]):
         self.listen(GoalStatus, qos.GOAL_STATUS, seen.see_goal, qos.STATUS)
         self.listen(Command, qos.COMMAND_SAFE, seen.see_command, qos.COMMAND)
         self.listen(PoseStamped, qos.EFFECTOR_POSE, self.on_pose, qos.COMMAND)
-        self.listen(SceneState, qos.SCENE_STATE, self.on_scene, qos.RECORD)
         self.listen(Explanation, qos.EXPLANATION, seen.see_explanation, qos.RECORD)
         for kind, topic, name, profile in (
             (GuardStatus, qos.GUARD_STATUS, "guard", qos.STATUS),
@@ -90,6 +89,7 @@ class WebMonitor(ManagedNode[WebMonitorConfig]):
             (PlanStats, qos.PLAN_STATS, "stats", qos.RECORD),
             (StackStatus, qos.STACK_STATUS, "stack", qos.LATCHED_EVENT),
             (EpisodeStatus, qos.EPISODE_STATUS, "episode", qos.STATUS),
+            (SceneState, qos.SCENE_STATE, "scene", qos.RECORD),
         ):
             self.listen(kind, topic, lambda message, name=name: setattr(seen, name, message), profile)
         self.goals = self.advertise(String, qos.GOAL_TEXT, qos.GOAL)
@@ -131,10 +131,6 @@ class WebMonitor(ManagedNode[WebMonitorConfig]):
         """Keep where the effector is."""
         at = pose.pose.position
         self.seen.effector = np.array([at.x, at.y, at.z])
-
-    def on_scene(self, scene: SceneState) -> None:
-        """Keep a simulator's truth, by which what happened is judged."""
-        self.seen.scene = scene_from_message(scene)
 
     def send_goal(self, text: str) -> None:
         """Ask for a goal; what becomes of it is in the goal's state."""
