@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """OGBench's cubes on a table, the scripted behaviours, and what registers them as an environment."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from sim_bridges.ogbench.behaviours import DisturbedStack, NoisyExpert, Play, ReachExpert, StackExpert
 from sim_bridges.ogbench.specification import BACKGROUNDS, CAMERA, CUBES, DEFAULT_BACKGROUND, OBJECT_SETS, SPECIFICATION
-from swm_core.environment import Environment, EnvironmentEntry
+from swm_core.environment import Behaviour, Environment, EnvironmentEntry
+from swm_core.tasks.library import TaskSpec, stack
 from swm_core.tasks.ogbench_questions import EFFECTOR_WORDS, OGBENCH_LOCATE, OGBENCH_QUESTIONS
 
 
@@ -14,6 +18,17 @@ def make(**settings: Any) -> Environment:
     from sim_bridges.ogbench.env import OgbenchEnv
 
     return OgbenchEnv(**settings)
+
+
+def rollout() -> Behaviour:
+    """The shipped weights stack one cube on another; they are loaded here, as most never need them."""
+    from swm_core.planning.rollouts import Rollout
+
+    def draw(random: np.random.Generator, names: Sequence[str]) -> TaskSpec:
+        upper, lower = random.permutation(names)[:2]
+        return stack(str(upper), str(lower))
+
+    return Rollout("ogbench", draw)
 
 
 OGBENCH = EnvironmentEntry(
@@ -25,6 +40,7 @@ OGBENCH = EnvironmentEntry(
         "expert_stack": StackExpert,
         "noisy_expert": NoisyExpert,
         "play": Play,
+        "rollout": rollout,
     },
     questions=OGBENCH_QUESTIONS,
     locate=OGBENCH_LOCATE,
