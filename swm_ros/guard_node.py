@@ -191,7 +191,8 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         values |= {"command_age": guard.age(now)} if guard.age(now) >= 0 else {}
         values["last_event"] = guard.message
         service = f"ros2 service call {self.get_fully_qualified_name()}/reset_estop std_srvs/srv/Trigger"
-        held = f"no acceptable command for {self.config.command_timeout} s, the safe action is taken; {guard.message}"
+        held = f"no acceptable command for {self.config.command_timeout} s, the safe action is taken"
+        held += f"; {guard.message}" if guard.message else ""
         level, message = {
             State.WAITING: (OK, f"waiting for the first command on {qos.COMMAND_RAW}"),
             State.RUNNING: (OK, "commands pass"),

@@ -281,7 +281,7 @@ class Page:
         """Draw the newest curves."""
         self.answers.options.update(lines(self.seen.curves(), "s", LATELY))
         self.answers.update()
-        self.speeds.options.update(lines({"speed": self.seen.speed_curve()}, "s", LATELY, None))
+        self.speeds.options.update(lines(self.seen.speed_curves(), "s", LATELY, None))
         self.speeds.update()
         plan = self.seen.plan
         if plan is not None and plan.plan_id != self.plan_shown:

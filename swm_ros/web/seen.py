@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -48,6 +49,7 @@ class Seen:
         effector: (3,) where it is, world frame, m; None before it is known.
         answers: (s, questions, probabilities) over time.
         speeds: (s, speed in m/s) of the commands that left the guard.
+        limits: the guard's parameters by name; empty before they are known.
     """
 
     frame: bytes = b""
@@ -66,6 +68,7 @@ class Seen:
     effector: np.ndarray | None = None
     answers: deque[tuple[float, tuple[str, ...], tuple[float, ...]]] = field(default_factory=deque)
     speeds: deque[tuple[float, float]] = field(default_factory=deque)
+    limits: dict[str, Any] = field(default_factory=dict)
 
     def see_frame(self, picture: np.ndarray) -> None:
         """Encode a (H, W, 3) uint8 RGB frame, if somebody looks."""
@@ -106,10 +109,13 @@ class Seen:
         rows = [(at - now, values) for at, questions, values in list(self.answers) if questions == newest]
         return {q: [[round(at, 2), round(v[i], 4)] for at, v in rows] for i, q in enumerate(newest)}
 
-    def speed_curve(self) -> list[list[float]]:
-        """[s before now, m/s] of the last seconds."""
+    def speed_curves(self) -> dict[str, list[list[float]]]:
+        """[s before now, m/s] of the last seconds, and the largest speed that the guard lets pass along one axis."""
         now = time.monotonic()
-        return [[round(at - now, 2), round(speed, 4)] for at, speed in list(self.speeds)]
+        curves = {"speed": [[round(at - now, 2), round(speed, 4)] for at, speed in list(self.speeds)]}
+        if most := max(self.limits.get("max_velocity") or (), default=0.0) * self.limits.get("speed_scale", 1.0):
+            curves["limit of an axis"] = [[-HISTORY, most], [0.0, most]]
+        return curves
 
     @staticmethod
     def _keep(kept: deque, entry: tuple) -> None:

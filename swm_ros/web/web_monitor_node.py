@@ -40,10 +40,12 @@ from swm_ros.conversions import action_to_twist
 from swm_ros.diagnostics import Health
 from swm_ros.images import Reader
 from swm_ros.lifecycle import ManagedNode, run
+from swm_ros.remote_parameters import ask_parameters
 from swm_ros.stack import NAMESPACE
 from swm_ros.web.seen import Seen
 
 ANSWER = 10.0  # s to wait for a service
+LIMITS_PERIOD = 1.0  # s between questions for the guard's limits
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,13 @@ class WebMonitor(ManagedNode[WebMonitorConfig]):
         self._estop = self._client(Trigger, f"{NAMESPACE}/guard/estop")
         self._release = self._client(Trigger, f"{NAMESPACE}/guard/reset_estop")
         self._cancel = self._client(Trigger, f"{NAMESPACE}/planner/cancel_goal")
+        self.every(LIMITS_PERIOD, self.ask_limits)
         self._serve()
+
+    def ask_limits(self) -> None:
+        """Ask the guard for its limits, until it has answered."""
+        if not self.seen.limits:
+            ask_parameters(self, f"{NAMESPACE}/guard", self.seen.limits.update)
 
     def _client(self, kind: type, name: str) -> Client:
         client = self.create_client(kind, name)

@@ -81,9 +81,11 @@ def test_curves_end_with_the_last_seconds(monkeypatch):
     command = Command()
     command.twist.twist.linear.x = 0.3
     seen.see_command(command)
-    ((at, speed),) = seen.speed_curve()
+    ((at, speed),) = seen.speed_curves()["speed"]
     assert speed == pytest.approx(0.3)
     assert -0.2 < at <= 0
+    seen.limits.update(max_velocity=[0.3, 0.2, 0.0], speed_scale=0.5)
+    assert [speed for _, speed in seen.speed_curves()["limit of an axis"]] == [0.15, 0.15]
 
 
 def test_tables_tell_of_gains_and_nodes_and_let_no_markup_in():
