@@ -17,7 +17,7 @@ from swm_core.data.trajectories import Trajectories
 from swm_core.errors import ConfigError, ModelError
 from swm_core.models.lora import LoraSettings
 from swm_core.models.paligemma import PaliGemmaWorldModel
-from swm_core.training.checkpoint import CHECKPOINT
+from swm_core.training.checkpoint import CHECKPOINT, SETTINGS
 from swm_core.training.curves import read_columns
 from swm_core.training.finetune import INPUTS, Collate, Finetuner, answer_token_loss, prepare, settings_for
 from swm_core.training.finetune_config import FinetuneConfig, load_finetune_config
@@ -168,6 +168,9 @@ def test_a_stopped_run_ends_like_an_unbroken_one(config: FinetuneConfig, lora: L
 
 def test_states_of_other_runs_are_refused(config: FinetuneConfig) -> None:
     Finetuner(replace(config, steps=1, lora=ADAPTERS)).run()
+    with pytest.raises(ConfigError, match=r"other settings \(lora\)"):
+        Finetuner(replace(config, steps=1)).run()
+    (Path(config.out) / SETTINGS).unlink()
     with pytest.raises(ModelError, match="remove it to start again"):
         Finetuner(replace(config, steps=1)).run()
     path = Path(config.out) / CHECKPOINT
