@@ -45,7 +45,9 @@ def check_settings(folder: Path, settings: Mapping[str, object]) -> None:
 def write_settings(folder: Path, settings: Mapping[str, object]) -> None:
     """Write a run's settings, as JSON, into its folder, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SETTINGS).write_text(json.dumps(settings, indent=1))
+    partial = folder / f".{SETTINGS}"
+    partial.write_text(json.dumps(settings, indent=1))
+    partial.replace(folder / SETTINGS)  # at once: other processes of the run may be reading it
 
 
 def save_checkpoint(

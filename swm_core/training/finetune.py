@@ -171,14 +171,13 @@ class Finetuner:
         """
         config, accelerator = self.config, self.accelerator
         check_settings(self.out, asdict(config))
-        accelerator.wait_for_everyone()
-        if accelerator.is_main_process:
-            write_settings(self.out, asdict(config))
         optimiser = torch.optim.AdamW(self.trained.values(), config.rate, weight_decay=config.decay)
         model, prepared = accelerator.prepare(self.model, optimiser)
         self.trained = trained_parameters(self.model)  # FSDP replaced them by shards
         progress = load_state(self.out, self.trained, optimiser) or {"step": 0, "best": 0.0}
         done, best, measures = int(progress["step"]), progress["best"], dict[str, float]()
+        if accelerator.is_main_process:
+            write_settings(self.out, asdict(config))
         batches, validation = iter(self.training_batches(done)), self.validation_batches()
         quiet, pause = not accelerator.is_main_process, 0.1 if sys.stderr.isatty() else 30.0
         for step in tqdm(range(done + 1, config.steps + 1), unit="step", disable=quiet, mininterval=pause):

@@ -124,8 +124,8 @@ class PolicyTrainer:
         config = self.config
         settings = asdict(config) | {"world": self.state.average.config.world}
         check_settings(self.out, settings)
-        write_settings(self.out, settings)
         progress = load_checkpoint(self.out, self.state, self.optimiser) or {"step": 0, "best": math.inf}
+        write_settings(self.out, settings)
         done, best, measures = int(progress["step"]), progress["best"], dict[str, float]()
         pause, total = 0.1 if sys.stderr.isatty() else 30.0, 0.0
         bar = tqdm(range(done + 1, self.steps + 1), initial=done, total=self.steps, unit="step", mininterval=pause)

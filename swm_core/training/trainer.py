@@ -118,11 +118,10 @@ class Trainer:
         """
         config, accelerator = self.config, self.accelerator
         check_settings(self.out, asdict(config))
-        accelerator.wait_for_everyone()
-        if accelerator.is_main_process:
-            write_settings(self.out, asdict(config))
         progress = load_checkpoint(self.out, self.model, self.optimiser) or {"step": 0, "best": 0.0}
         step, best, measures = int(progress["step"]), progress["best"], {}
+        if accelerator.is_main_process:
+            write_settings(self.out, asdict(config))
         self.events = EventFile(self.out, step) if accelerator.is_main_process else None
         per_step = config.batch * config.accumulate * accelerator.num_processes
         dataset = SaqaDataset(self.training, self.catalogue, config.saqa, config.seed, (config.steps + 1) * per_step)
