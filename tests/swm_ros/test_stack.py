@@ -17,6 +17,7 @@ from swm_core.environment import load_environment
 from swm_core.errors import ConfigError
 from swm_core.frames import Transform
 from swm_core.installation import shared_file
+from swm_core.planning.gradient import GradientConfig
 from swm_core.planning.settings import PlannerConfig
 from swm_ros.conversions import action_to_twist, vector
 from swm_ros.guard import Guard
@@ -64,7 +65,7 @@ SIMULATED = {"guard", "bridge", "perception", "planner", "monitor", "manager"}
 SPEC = load_environment("langtable").spec
 EXAMPLE, REHEARSAL = ROOT / "config/robot_example.yaml", ROOT / "config/robot_rehearsal.yaml"
 FILES = [*map(parameter_file, ENVIRONMENTS), EXAMPLE, REHEARSAL]
-SECTIONS = {"robot": RobotInterface, "planner": PlannerConfig}
+SECTIONS = {"robot": RobotInterface, "planner": PlannerConfig, "gradient": GradientConfig}
 
 
 def settings(file: Path) -> dict:

@@ -17,7 +17,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from swm_core.errors import ConfigError, DataError, ModelError
 from swm_core.models.weights import load_model
-from swm_core.training.checkpoint import CHECKPOINT
+from swm_core.training.checkpoint import CHECKPOINT, SETTINGS
 from swm_core.training.config import ModelSettings, TrainingConfig, load_config
 from swm_core.training.curves import read_columns
 from swm_core.training.finetune_config import load_finetune_config
@@ -141,8 +141,12 @@ def test_the_saved_model_answers_like_the_trained_one(config: TrainingConfig) ->
 
 def test_a_checkpoint_of_other_sizes_is_refused(config: TrainingConfig) -> None:
     Trainer(config).run()
+    other = replace(config, model=replace(TINY, width=64))
+    with pytest.raises(ConfigError, match=r"other settings \(model\)"):
+        Trainer(other).run()
+    (Path(config.out) / SETTINGS).unlink()
     with pytest.raises(ModelError, match="remove it to start again"):
-        Trainer(replace(config, model=replace(TINY, width=64))).run()
+        Trainer(other).run()
 
 
 def test_a_truncated_checkpoint_is_refused(config: TrainingConfig) -> None:
