@@ -23,6 +23,7 @@ from swm_core.records.messages import (  # noqa: F401, the way from messages is 
     MAX_QUESTIONS,
     action_from_command,
     nanoseconds,
+    positions,
     scene_from_message,
     task_from_message,
 )

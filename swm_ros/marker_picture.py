@@ -16,6 +16,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from swm_core.frames import Transform
 from swm_ros import qos
+from swm_ros.conversions import positions
 from swm_ros.markers import flaws
 
 ROUND = 24  # corners of a disc
@@ -57,7 +58,7 @@ def draw(markers: Iterable[Marker], path: Path) -> None:
     extent: list[np.ndarray] = []
     for m in markers:
         colour = (m.color.r, m.color.g, m.color.b, m.color.a)
-        points = np.array([(p.x, p.y, p.z) for p in m.points]).reshape(-1, 3)
+        points = positions(m.points)
         if m.type in (Marker.LINE_STRIP, Marker.LINE_LIST):
             line = placed(m, points)
             pairs = np.stack([line[:-1], line[1:]], 1) if m.type == Marker.LINE_STRIP else line.reshape(-1, 2, 3)

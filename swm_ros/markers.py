@@ -21,7 +21,7 @@ from visualization_msgs.msg import Marker
 from swm_core.camera import Camera
 from swm_core.environment import EnvironmentSpec, free_path
 from swm_msgs.msg import Plan, SceneState
-from swm_ros.conversions import pose, quaternion
+from swm_ros.conversions import point, pose, quaternion
 from swm_ros.drawing import colour_of
 
 PLAN_LIFETIME = Duration(nanosec=500_000_000)  # of what is renewed with every plan
@@ -44,7 +44,7 @@ def _marker(header: Header, namespace: str, kind: int, colour: ColorRGBA, number
 
 
 def _points(array: np.ndarray) -> list[Point]:
-    return [Point(x=x, y=y, z=z) for x, y, z in np.asarray(array, float).reshape(-1, 3).tolist()]
+    return [point(p) for p in np.reshape(array, (-1, 3))]
 
 
 def candidate_paths(plan: Plan, spec: EnvironmentSpec) -> np.ndarray:

@@ -21,7 +21,7 @@ from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.frames import Transform
 from swm_msgs.msg import GoalStatus, GuardStatus, Plan, SceneState
 from swm_ros import markers, qos
-from swm_ros.conversions import pose
+from swm_ros.conversions import pose, positions
 from swm_ros.diagnostics import Health
 from swm_ros.drawing import GUARD_STATES, Overlay, annotate
 from swm_ros.goals import STATE_NAMES, TERMINAL
@@ -187,7 +187,7 @@ class Monitor(ManagedNode[MonitorConfig]):
             return
         status, path = self.goal, None
         if self.plan is not None and self.plan.path:
-            path = self.spec.camera.project(np.array([[p.x, p.y, p.z] for p in self.plan.path]))
+            path = self.spec.camera.project(positions(self.plan.path))
         drawn = annotate(frame, Overlay(self.line, status.questions, list(status.probabilities), path))
         message = from_rgb(drawn)
         message.header = observation.header

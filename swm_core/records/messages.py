@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,11 @@ MAX_QUESTIONS = 64  # per subgoal; more is taken for a malformed goal
 MAX_SUBGOALS = 64
 LINEAR = {"dx": "x", "dy": "y", "dz": "z"}  # action dimension: axis of the twist
 ANGULAR = {"droll": "x", "dpitch": "y", "dyaw": "z"}
+
+
+def positions(points: Sequence[Any]) -> np.ndarray:
+    """(N, 3) coordinates of geometry_msgs/Point."""
+    return np.array([(p.x, p.y, p.z) for p in points]).reshape(-1, 3)
 
 
 def task_from_message(message: Any) -> Task:

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from swm_core.environment import EnvironmentSpec, free_path
 from swm_core.evaluation.planners import Chosen
 from swm_core.evaluation.videos import EpisodeFilm
-from swm_core.records.messages import nanoseconds
+from swm_core.records.messages import nanoseconds, positions
 from swm_core.records.names import COMMAND_SAFE, PLAN, PLAN_STATS
 from swm_core.records.reader import RecordedFrame, Recording
 
@@ -42,7 +42,7 @@ def film(recording: Recording, spec: EnvironmentSpec, frames: Iterable[RecordedF
                 chosen, executed = Chosen(np.zeros((0, spec.action_dim), np.float32)), 0
                 if at >= 0:
                     plan = plans[at].message
-                    path_ = np.array([(p.x, p.y, p.z) for p in plan.path])
+                    path_ = positions(plan.path)
                     age = (frame.stamp - nanoseconds(plan.observation_stamp)) / 1e9
                     executed = int(np.clip(round(age / plan.control_period), 0, max(len(path_) - 1, 0)))
                     chosen = Chosen(chosen.actions, path_, plan.completion, plan.value)
@@ -113,8 +113,8 @@ def plan_picture(image: np.ndarray, spec: EnvironmentSpec, plan: Any, explanatio
             colour = colormaps["viridis"]((values[number] - values.min()) / spread)
             _line(draw, spec, free_path(start, candidates[number], spec), colour, 1)
         if explanation is not None and explanation.first_path:
-            _line(draw, spec, np.array([(p.x, p.y, p.z) for p in explanation.first_path]), (1.0, 0.5, 0.67), 2)
-        _line(draw, spec, np.array([(p.x, p.y, p.z) for p in plan.path]), (1.0, 0.53, 0.0), 3)
+            _line(draw, spec, positions(explanation.first_path), (1.0, 0.5, 0.67), 2)
+        _line(draw, spec, positions(plan.path), (1.0, 0.53, 0.0), 3)
     return _png(canvas)
 
 

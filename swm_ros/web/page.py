@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from geometry_msgs.msg import Point
 from nicegui import events, ui
 
 from swm_core.errors import SwmError
 from swm_core.scene import SceneState
 from swm_core.tasks.goal_text import examples
 from swm_msgs.msg import GuardStatus
-from swm_ros.conversions import scene_from_message
+from swm_ros.conversions import positions, scene_from_message
 from swm_ros.drawing import GUARD_STATES
 from swm_ros.goals import STATE_NAMES
 from swm_ros.markers import candidate_paths
@@ -30,11 +29,6 @@ QUICK, SLOW = 0.2, 0.5  # s between renewals of texts and of curves
 LONGEST = 20  # actions that the models look ahead
 LATELY = (-HISTORY, 0)
 CARD = "w-full p-3 gap-2"
-
-
-def positions(points: Sequence[Point]) -> np.ndarray:
-    """(N, 3) coordinates of points, m."""
-    return np.array([(p.x, p.y, p.z) for p in points])
 
 
 class Page:
