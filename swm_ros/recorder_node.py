@@ -26,7 +26,7 @@ from swm_ros.diagnostics import ERROR, OK, Health
 from swm_ros.lifecycle import ManagedNode, run
 from swm_ros.mcap_file import McapFile, recording_path
 from swm_ros.message_definitions import definition, message_class
-from swm_ros.remote_parameters import ask_parameters
+from swm_ros.remote_parameters import ask_parameters, known_nodes
 from swm_ros.stack import NAMESPACE
 
 DISCOVERY_PERIOD = 0.5  # s
@@ -106,9 +106,8 @@ class Recorder(ManagedNode[RecorderConfig]):
             if topic not in self._topics and self.wanted(topic) and len(kinds) == 1 and self.count_publishers(topic):
                 self._topics.add(topic)
                 self.record(topic, kinds[0])
-        for name, namespace in self.get_node_names_and_namespaces():
-            node = f"{namespace.rstrip('/')}/{name}"
-            if namespace == NAMESPACE and node not in self._nodes:
+        for node in known_nodes(self) - self._nodes:
+            if node.rpartition("/")[0] == NAMESPACE:
                 self._nodes.add(node)
                 ask_parameters(self, node, partial(self.keep_parameters, node))
 

@@ -13,7 +13,7 @@ from rclpy.parameter import parameter_value_to_python
 
 
 def ask_parameters(node: Node, other: str, take: Callable[[dict[str, Any]], None]) -> None:
-    """Ask a node for its parameters; one that never answers is never heard of again.
+    """Ask a node for its parameters, if it is there; one that never answers is never heard of again.
 
     Args:
         node: who asks; it must be spinning.
@@ -45,7 +45,13 @@ def ask_parameters(node: Node, other: str, take: Callable[[dict[str, Any]], None
         values = map(parameter_value_to_python, response.values)
         take({name: _plain(value) for name, value in zip(names, values, strict=False)})
 
-    ask(ListParameters, "list_parameters", ListParameters.Request(), listed)
+    if other in known_nodes(node):
+        ask(ListParameters, "list_parameters", ListParameters.Request(), listed)
+
+
+def known_nodes(node: Node) -> set[str]:
+    """Full names of the nodes that a node knows of."""
+    return {f"{namespace.rstrip('/')}/{name}" for name, namespace in node.get_node_names_and_namespaces()}
 
 
 def _plain(value: Any) -> Any:

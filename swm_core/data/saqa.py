@@ -213,9 +213,9 @@ class SaqaDataset(Dataset[Sample]):
         if change.shift_px:
             right, down = (int(s) for s in random.integers(-change.shift_px, change.shift_px + 1, 2))
             image, camera = augment.shift_image(image, camera, right, down)
+        if change.backdrop and random.random() < change.backdrop:
+            image = augment.repaint_backdrop(image, random)
         if change.brightness or change.contrast or change.gain or change.noise:
-            if change.backdrop and random.random() < change.backdrop:
-                image = augment.repaint_backdrop(image, random)
             image = augment.relight(image, change, random)
         shown = self._things(seen, camera, hidden)
         return self._sample(image, camera, scenes, actions, horizons, asked, shown, (number, t))

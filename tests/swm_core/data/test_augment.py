@@ -216,3 +216,10 @@ def test_names_that_the_data_never_show_are_not_told(data: Trajectories, catalog
     )
     assert "red star" not in shown
     assert np.isinf(SaqaDataset(data, more)[0].scene_pixels[-2]).all()
+
+
+def test_the_backdrop_changes_without_any_other_light(data: Trajectories, catalogue: QuestionCatalogue) -> None:
+    plain = SaqaDataset(data, catalogue, SaqaSettings())
+    painted = SaqaDataset(data, catalogue, SaqaSettings(augmentation=Augmentation(backdrop=1.0)))
+    assert all(plain[i].source == painted[i].source for i in range(4))
+    assert not any(np.array_equal(plain[i].image, painted[i].image) for i in range(4))
