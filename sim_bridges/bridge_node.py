@@ -91,6 +91,7 @@ class Bridge(ManagedNode[BridgeConfig]):
         self._task_from_reset = bool(self.config.task)
         self._begun = 0  # stamp of the episode's first frame, ns
         self._stamp = 0  # stamp of the newest frame, ns
+        self._executed = -1  # stamp of the newest frame whose answer was executed (lockstep), ns
         self._published = 0.0
 
     def setup(self) -> None:
@@ -156,7 +157,11 @@ class Bridge(ManagedNode[BridgeConfig]):
         if not self.lockstep:
             self._command = (command, time.monotonic())
         elif of_plan:
-            if nanoseconds(command.answered_stamp) == self._stamp and self._job is None and not self.ended:
+            answered = nanoseconds(command.answered_stamp)
+            if answered == self._executed:
+                return  # sent again, as a frame was
+            if answered == self._stamp and not self.ended:
+                self._executed = answered
                 self.advance(action_from_command(command, self.spec))
             else:
                 self.refused += 1

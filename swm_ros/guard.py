@@ -142,6 +142,11 @@ class Guard:
         """Time since the last accepted command, s; -1 before the first."""
         return -1.0 if self._accepted_at is None else now - self._accepted_at
 
+    def repeats(self, motion: Motion) -> bool:
+        """Whether this is the very step that passed last, in lockstep: what became of it was lost on the way."""
+        known = motion.order[1] != SAFE_ACTION and motion.order == self._order
+        return known and not (self.config.check_freshness or self.estop or motion.order[0] <= self._barred_epoch)
+
     def judge(self, motion: Motion, now: float) -> Motion | None:
         """Let a command through, reduced to the limits, or refuse it.
 

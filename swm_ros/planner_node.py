@@ -3,8 +3,8 @@
 
 The world model works on one worker thread, which no other thread enters; the node's thread keeps the newest frame
 (one slot, the latest wins), hands it over when the worker is free, and sends the next step of the newest plan at each
-tick of a 10 Hz timer. In lockstep there is no timer: each new frame is answered by exactly one command, and planning
-happens every `execute` frames.
+tick of a 10 Hz timer. In lockstep there is no timer: each new frame is answered by exactly one command (a frame that is
+repeated, by the same command: it was lost), and planning happens every `execute` frames.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self._episode: int | None = None  # of the simulator
         self._begun = 0  # stamp of the first scene of an episode that followed another, ns
         self._answered = -1  # stamp of the newest frame that was answered (lockstep) or planned for
+        self._answer: Command | None = None  # what answered it, in lockstep
 
     def setup(self) -> None:
         """Load the model, create the entities."""
@@ -158,6 +159,8 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         previous = self.frame.stamp if self.frame else None
         self.frame = Frame(image, stamp, received, received - age if sane else received)
         self.silence.reset()
+        if self.lockstep and stamp == self._answered:
+            self.answer_again()
         if self.lockstep and previous is not None and abs(stamp - previous) > 1.5e9 * self.spec.control_period:
             self.forget_scene()  # frames are missing or another episode began
         self.dispatch()
@@ -231,6 +234,14 @@ class Planner(ManagedNode[PlannerNodeConfig]):
             self.send(step)
         return step
 
+    def answer_again(self) -> None:
+        """Lockstep: the answer to a frame was lost or refused, as the frame is repeated; a newer goal answers anew."""
+        goal, answer = self.goals.pursued, self._answer
+        if goal is not None and answer is not None and answer.epoch == goal.epoch:
+            self.commands.publish(answer)
+        else:
+            self._answered = -1
+
     def tick(self) -> None:
         """Realtime: send the next step of the newest plan, or zero; in both modes end a goal whose time is over."""
         now = time.monotonic()
@@ -267,6 +278,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         command.observation_stamp = stamp_of(step.plan.observation)
         command.answered_stamp = stamp_of(self.frame.stamp)
         goal.steps += 1
+        self._answer = command
         self._stamp_and_publish(command)
 
     def send_zero(self) -> None:

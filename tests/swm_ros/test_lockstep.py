@@ -110,6 +110,20 @@ def test_a_command_for_a_frame_of_an_older_episode_is_not_executed(client):
     client.wait(lambda: client.episode.step == 1, 10.0, "the step for the same command from a new frame")
 
 
+def test_a_command_that_is_lost_is_sent_again(client, processes):
+    client.cancel()
+    client.reset(6000)
+    client.send_goal("reach the red moon")
+    client.wait(lambda: client.episode.step > 3, 20.0, "some steps")
+    processes.kill("guard")  # with the command that it holds, or that is on its way to it
+    client.spin(1.0)
+    step = client.episode.step
+    assert step < STEPS - 5
+    processes.start("guard", "swm_ros.guard_node", check_freshness=False)
+    client.wait(lambda: client.episode.step > step + 5, 60.0, "steps after the loss")
+    assert client.episode.commands_refused == 0
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
