@@ -6,7 +6,7 @@ import pytest
 from rclpy.node import Node
 
 from swm_core.errors import BridgeError
-from swm_msgs.msg import Command, EpisodeStatus, ResultCode, SceneState
+from swm_msgs.msg import Command, EpisodeStatus, GuardStatus, ResultCode, SceneState
 from swm_msgs.srv import ResetEpisode
 from swm_ros import qos
 from swm_ros.client import StackClient
@@ -34,6 +34,7 @@ def client(ros, processes):
     made = StackClient()
     made.commands = Log(made.node, Command, qos.COMMAND_SAFE, qos.COMMAND)
     made.scenes = Log(made.node, SceneState, qos.SCENE_STATE, qos.RECORD)
+    made.guard = Log(made.node, GuardStatus, qos.GUARD_STATUS, qos.STATUS)
     made.wait_ready(60.0)
     yield made
     made.close()
@@ -122,6 +123,27 @@ def test_a_command_that_is_lost_is_sent_again(client, processes):
     processes.start("guard", "swm_ros.guard_node", check_freshness=False)
     client.wait(lambda: client.episode.step > step + 5, 60.0, "steps after the loss")
     assert client.episode.commands_refused == 0
+
+
+def test_the_guard_passes_the_same_step_on_again_in_lockstep(client):
+    client.cancel()
+    client.reset(6000)
+    client.spin(0.3)
+    publisher = client.node.create_publisher(Command, qos.COMMAND_RAW, qos.COMMAND)
+    client.wait(lambda: publisher.get_subscription_count() > 0, 10.0, "the guard")
+    before = client.guard.messages[-1]
+    command = Command(plan_id=3, step=2, epoch=before.epoch + 1)
+    command.twist.header.frame_id = "world"
+    command.twist.twist.linear.x = 0.05
+    client.commands.messages.clear()
+    passed = client.commands.messages
+    for count in (1, 2):
+        publisher.publish(command)
+        client.wait(lambda n=count: len(passed) == n, 10.0, f"the step, time {count}; {client.guard.messages[-1]}")
+    assert passed[0].twist.twist == passed[1].twist.twist
+    client.wait(lambda: client.guard.messages[-1].accepted > before.accepted, 10.0, "a newer status")
+    assert client.guard.messages[-1].accepted == before.accepted + 1
+    assert "order" not in client.guard.messages[-1].causes
 
 
 @pytest.mark.parametrize(
