@@ -67,6 +67,7 @@ class Guard:
         self.first: dict[Cause, str] = {}  # what was said when a cause occurred first
         self.message = ""
         self._order = FIRST
+        self._passed: Motion | None = None  # newest step of a plan, as it left; None once the guard stopped
         self._heard_epoch = 0  # newest of the well-formed commands, refused ones included
         self._barred_epoch = -1  # of this goal and those before it nothing passes
         self._velocity, self._rise = np.zeros(6), np.zeros(6)
@@ -120,6 +121,7 @@ class Guard:
             now: when it is sent, s.
         """
         self._dead_reckon(now)
+        self._passed = None
         self._sent(np.zeros(6), np.zeros(6), now)
         if self.config.safe_action == "none":
             return None
@@ -142,11 +144,6 @@ class Guard:
         """Time since the last accepted command, s; -1 before the first."""
         return -1.0 if self._accepted_at is None else now - self._accepted_at
 
-    def repeats(self, motion: Motion) -> bool:
-        """Whether this is the very step that passed last, in lockstep: what became of it was lost on the way."""
-        known = motion.order[1] != SAFE_ACTION and motion.order == self._order
-        return known and not (self.config.check_freshness or self.estop or motion.order[0] <= self._barred_epoch)
-
     def judge(self, motion: Motion, now: float) -> Motion | None:
         """Let a command through, reduced to the limits, or refuse it.
 
@@ -155,15 +152,17 @@ class Guard:
             now: receipt time, s.
 
         Returns:
-            What may be sent on, or None when it is refused; the count of the cause tells why.
+            What may be sent on, or None when it is refused; the count of the cause tells why. In lockstep, for the step
+            that passed last, what was sent then, uncounted.
         """
         self._dead_reckon(now)
         cause = self._refusal(motion, now)
+        again = self._passed if cause == Cause.ORDER and not self.config.check_freshness else None
+        if again is not None and again.order == motion.order:
+            return again  # in lockstep a step comes twice when what became of it was lost on the way
         if cause is not None:
             self._count(cause, motion)
             return None
-        if motion.order[1] != SAFE_ACTION:
-            self._order = motion.order
         causes, velocity, rise = self._limit(np.array((*motion.linear, *motion.angular)), now)
         gripper = float(limit_speed(np.array(motion.gripper), np.array(self.config.max_gripper_rate)))
         causes += [Cause.GRIPPER_LIMIT] * (gripper != motion.gripper)
@@ -174,7 +173,11 @@ class Guard:
         self._accepted_at = now
         self._sent(velocity, rise, now)
         x, y, z, roll, pitch, yaw = (float(v) for v in velocity)
-        return replace(motion, linear=(x, y, z), angular=(roll, pitch, yaw), gripper=gripper * self.config.speed_scale)
+        gripper *= self.config.speed_scale
+        allowed = replace(motion, linear=(x, y, z), angular=(roll, pitch, yaw), gripper=gripper)
+        if motion.order[1] != SAFE_ACTION:
+            self._order, self._passed = motion.order, allowed
+        return allowed
 
     def _stale(self, now: float) -> bool:
         """Whether the last command is too old; never before the first, nor in lockstep."""

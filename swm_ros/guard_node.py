@@ -60,7 +60,6 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         self.guard = Guard(self.config)
         self._reported: State | None = None
         self._told: set[Cause] = set()
-        self._passed: Command | None = None  # the newest that left, of a plan
 
     def setup(self) -> None:
         """Create the entities."""
@@ -89,7 +88,6 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
 
     def start(self) -> None:
         """Begin anew: commands from before the pause must not pass."""
-        self._passed = None
         self.watchdog.reset()
         self.report()
 
@@ -120,9 +118,6 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
             (command.epoch, command.plan_id, command.step),
         )
         self.guard.wake(now)
-        if self._passed is not None and self.guard.repeats(asked):
-            self.send(self._passed)
-            return
         allowed = self.guard.judge(asked, now)
         if allowed is None:
             self.report_change()
@@ -131,7 +126,6 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         command.twist.twist.linear = Vector3(**dict(zip("xyz", allowed.linear, strict=True)))
         command.twist.twist.angular = Vector3(**dict(zip("xyz", allowed.angular, strict=True)))
         command.gripper = allowed.gripper
-        self._passed = command
         self.send(command)
         self.report_change()
 

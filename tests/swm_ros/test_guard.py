@@ -16,6 +16,7 @@ from swm_ros.guard import Cause, Guard, State
 from swm_ros.guard_config import SAFE_ACTIONS, GuardConfig
 from swm_ros.guard_limits import stay_inside, stay_out
 from swm_ros.motion import Motion
+from swm_ros.schedule import SAFE_ACTION
 
 CONFIG = GuardConfig(
     max_velocity=(0.3, 0.3, 0.0),
@@ -251,3 +252,23 @@ def test_what_waited_while_the_guard_was_halted_does_not_pass_and_what_comes_aft
     assert guard.counts[Cause.ASLEEP] == 1
     guard.wake(1.56)
     assert guard.judge(planned((0.1, 0.0, 0.0), step=2), 1.56) is not None
+
+
+def test_in_lockstep_the_step_that_passed_last_passes_again_as_it_did_until_the_guard_stops():
+    guard = ready(config=replace(CONFIG, check_freshness=False))
+    first = guard.judge(planned((0.9, 0.0, 0.0)), 0.0)
+    still = Motion((0.0, 0.0, 0.0), order=(1, SAFE_ACTION, 0))
+    assert guard.judge(still, 0.1) is not None
+    assert guard.judge(planned((0.1, 0.2, 0.0)), 0.2) == first
+    assert (guard.accepted, guard.counts[Cause.ORDER]) == (2, 0)
+    assert guard.judge(planned((math.nan, 0.0, 0.0)), 0.3) is None
+    guard.rest(0.4)
+    assert guard.judge(planned((0.1, 0.2, 0.0)), 0.5) is None
+    assert guard.counts[Cause.ORDER] == 1
+
+
+def test_in_real_time_no_step_passes_twice():
+    guard = ready()
+    assert guard.judge(planned((0.1, 0.0, 0.0)), 0.0) is not None
+    assert guard.judge(planned((0.1, 0.0, 0.0)), 0.1) is None
+    assert guard.counts[Cause.ORDER] == 1
