@@ -59,7 +59,7 @@ setup(
         "opencv-python-headless>=4.9",
         "pillow>=10.2",
         "psutil>=5.9",
-        "pyarrow>=15.0",
+        "pyarrow>=25.0",  # older ones cannot read a list of fixed size that is null: the last state has no action
         "pybullet>=3.2.6",
         "pyyaml>=6.0",
         "safetensors>=0.4.3",
