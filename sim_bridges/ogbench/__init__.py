@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sim_bridges.ogbench.behaviours import DisturbedStack, NoisyExpert, Play, ReachExpert, StackExpert
+from sim_bridges.ogbench.behaviours import CorrectedStack, DisturbedStack, NoisyExpert, Play, ReachExpert, StackExpert
 from sim_bridges.ogbench.specification import BACKGROUNDS, CAMERA, CUBES, DEFAULT_BACKGROUND, OBJECT_SETS, SPECIFICATION
 from swm_core.environment import Behaviour, Environment, EnvironmentEntry
 from swm_core.tasks.library import TaskSpec, stack
@@ -35,6 +35,7 @@ OGBENCH = EnvironmentEntry(
     spec=SPECIFICATION,
     make=make,
     behaviours={
+        "corrected_stack": CorrectedStack,
         "disturbed_stack": DisturbedStack,
         "expert_reach": ReachExpert,
         "expert_stack": StackExpert,
@@ -56,6 +57,7 @@ __all__ = [
     "OBJECT_SETS",
     "OGBENCH",
     "SPECIFICATION",
+    "CorrectedStack",
     "DisturbedStack",
     "NoisyExpert",
     "Play",

@@ -13,6 +13,8 @@ from swm_core.environment import Environment
 from swm_core.errors import BridgeError, GoalError
 from swm_core.scene import SceneState
 from swm_core.tasks.library import TaskSpec, reach, stack, succeeded
+from swm_core.tasks.relations import object_grasped
+from swm_core.tasks.thresholds import GraspingThresholds
 
 if TYPE_CHECKING:
     from sim_bridges.ogbench.oracles import Oracle, Target
@@ -22,6 +24,11 @@ PLAY_NOISE = 0.1  # of planned paths, as in the package's play data
 NOISE_SCALES = np.array([1.0, 1.0, 1.0, 3.0, 10.0])  # of an action's five numbers, as in the package's noisy data
 MOST_NOISE, RANDOM_SHARE = 0.1, 0.1  # largest noise of an episode, and how often an action is wholly random
 STRETCH_PROBABILITY, STRETCH_STEPS = 0.04, (2, 6)  # of a disturbance, per step, and how long it is
+MISLED_SHARE = 0.6  # of the tries of a corrected stack
+MISLED_BY = np.array([0.04, 0.04, 0.02, 0.5])  # m and rad; largest error along each axis and in yaw
+MISLED_STEPS = (5, 60)  # after which a misled try is given up, if nothing is held then
+CLOSED = 0.75  # of the gripper's range; a cube keeps it at 0.56
+GRASPING = GraspingThresholds()
 REACHED = 0.04  # m; a cube nearer to its place than this is there, as in the package
 
 
@@ -149,6 +156,45 @@ class DisturbedStack(StackExpert):
             return wanted
         self._left -= 1
         return self._drift
+
+
+class CorrectedStack(StackExpert):
+    """Stacks by the planning oracle, often after a try at a wrong place, to show how to go on when a grasp has failed.
+
+    In most tries the oracle is told a pose of the cube that is some centimetres off. Such a try ends at a random time,
+    unless the gripper then holds the cube. Every try ends where the gripper has closed on nothing.
+    """
+
+    def reset(self, env: Environment, seed: int) -> None:
+        """Begin an episode."""
+        self._misled, self._opened, self._left = False, False, 0
+        self._wanted = np.zeros(len(ACTION_LIMITS), np.float32)
+        super().reset(env, seed)
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """(5,) float32 what was done, if the oracle knew the pose; else zero: of that nothing was wanted."""
+        return self._wanted
+
+    def _target(self, scene: SceneState) -> Target:
+        self._misled, self._opened = bool(self._rng.random() < MISLED_SHARE), False
+        self._left = int(self._rng.integers(*MISLED_STEPS))
+        error = self._rng.uniform(-MISLED_BY, MISLED_BY)
+        self._oracle.mislead(error if self._misled else np.zeros_like(error))
+        return super()._target(scene)
+
+    def _act(self, scene: SceneState) -> np.ndarray:
+        cube = scene.index(self._goal.blocks[0])
+        held = object_grasped(scene, scene, opposing=GRASPING.opposing)[0][cube]
+        closed = float(scene.gripper) > CLOSED
+        self._opened = self._opened or not closed
+        self._left -= 1
+        over = (self._opened and closed) or (self._misled and self._left < 0)
+        if over and not held and not self._done:
+            self._oracle.aim(self._target(scene))
+        action = super()._act(scene)
+        self._wanted = np.zeros(len(ACTION_LIMITS), np.float32) if self._misled else action.astype(np.float32)
+        return action
 
 
 class ReachExpert(Scripted):

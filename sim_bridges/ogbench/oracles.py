@@ -83,7 +83,18 @@ class Oracle:
         self._oracle = (
             CubePlanOracle(env=world, segment_dt=SEGMENT_TIME, noise=noise) if plans else CubeMarkovOracle(env=world)
         )
+        # The plan's yaw and the gripper's may differ by a whole turn, which the package would have it make.
+        self._turns = (0.0, 2 * np.pi, -2 * np.pi) if plans else (0.0,)
         self._target = Target(0, (0.0, 0.0, 0.0), 0.0)
+        self._error = np.zeros(4)
+
+    def mislead(self, error: np.ndarray) -> None:
+        """Have it see the cube that is to be moved elsewhere, from the next `aim` on.
+
+        Args:
+            error: (4,) what is added to its place (m) and yaw (rad); zeros for the truth.
+        """
+        self._error = np.asarray(error, float)
 
     def aim(self, target: Target) -> None:
         """Begin towards another goal."""
@@ -94,7 +105,10 @@ class Oracle:
     def act(self) -> np.ndarray:
         """(5,) float64 action in SI units, inside the bounds."""
         with self._lent_generator():
-            action = self._oracle.select_action(None, self._seen())
+            seen = self._seen()
+            yaw = seen["proprio/effector_yaw"]
+            turned = (seen | {"proprio/effector_yaw": yaw + turn} for turn in self._turns)
+            action = min((self._oracle.select_action(None, one) for one in turned), key=lambda a: abs(a[3]))
         return np.clip(action, -1.0, 1.0) * ACTION_LIMITS
 
     @property
@@ -109,7 +123,9 @@ class Oracle:
             "privileged/target_block_pos": np.array(self._target.position),
             "privileged/target_block_yaw": np.array([self._target.yaw]),
         }
-        return self._world.compute_ob_info() | goal
+        seen, cube = self._world.compute_ob_info(), f"privileged/block_{self._target.cube}"
+        position, yaw = seen[f"{cube}_pos"] + self._error[:3], seen[f"{cube}_yaw"] + self._error[3:]
+        return seen | {f"{cube}_pos": position, f"{cube}_yaw": yaw} | goal
 
     @contextmanager
     def _lent_generator(self) -> Iterator[None]:

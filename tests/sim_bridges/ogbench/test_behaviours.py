@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sim_bridges.ogbench import OGBENCH
-from sim_bridges.ogbench.behaviours import DisturbedStack, NoisyExpert, Play, ReachExpert, StackExpert
+from sim_bridges.ogbench.behaviours import CorrectedStack, DisturbedStack, NoisyExpert, Play, ReachExpert, StackExpert
 from sim_bridges.ogbench.env import OgbenchEnv
 from sim_bridges.ogbench.oracles import draw_target
 from swm_core.environment import Behaviour, DisturbedBehaviour
@@ -145,3 +145,38 @@ def test_a_disturbed_stack_tells_what_the_oracle_wanted_and_comes_back(env: Ogbe
     assert isinstance(behaviour, DisturbedBehaviour)
     assert done >= 3, "it comes back from most disturbances"
     assert 0.02 < np.mean(np.array(gaps) > 0) < 0.3, "it is left alone most of the time"
+
+
+def test_a_corrected_stack_goes_wrong_and_then_shows_the_way_from_there(env: OgbenchEnv) -> None:
+    wrong, closed_on_nothing, done = 0, 0, 0
+    for seed in range(6):
+        env.reset(seed=seed)
+        behaviour = CorrectedStack()
+        behaviour.reset(env, seed)
+        for _ in range(200):
+            scene = env.scene()
+            action = behaviour.act(scene)
+            assert env.action_space.contains(action)
+            if behaviour.done:
+                done += 1
+                break
+            told = behaviour.wanted
+            assert not told.any() or np.array_equal(told, action), "what it did, or nothing"
+            wrong += bool(action.any() and not told.any())
+            closed_on_nothing += bool(scene.gripper > 0.7)
+            env.step(action)
+    assert isinstance(behaviour, DisturbedBehaviour)
+    assert wrong > 60
+    assert closed_on_nothing > 0
+    assert done >= 4
+
+
+def test_no_oracle_makes_whole_turns(env: OgbenchEnv) -> None:
+    env.reset(seed=11)
+    behaviour = StackExpert()
+    behaviour.reset(env, 11)  # its plan's yaw is 200 degrees where the gripper's is -160
+    turns = []
+    for _ in range(60):
+        turns.append(abs(float(behaviour.act(env.scene())[3])))
+        env.step(behaviour.act(env.scene()))
+    assert np.mean(np.array(turns) > 0.29) < 0.3
