@@ -26,6 +26,7 @@ TENSORS = (
     "thing_pixels",
     "thing_words",
     "effector",
+    "gripper",
 )
 
 
@@ -52,6 +53,7 @@ class Sample:
         thing_pixels: (S + 1, 2) float32 (u, v) at present of all that is seen, the effector last, px, then NaN.
         thing_words: (S + 1, 2) int64 numbers of their names' last two words; 0 for a colour without a word.
         effector: (21, 3) float32 positions of the effector at horizons 0..20, NaN beyond the episode.
+        gripper: () float32 how far the gripper is closed at present, 0 to 1.
         texts: the K questions.
         names: the N objects' names.
         source: episode number and t.
@@ -74,6 +76,7 @@ class Sample:
     thing_pixels: np.ndarray
     thing_words: np.ndarray
     effector: np.ndarray
+    gripper: np.ndarray
     texts: tuple[str, ...]
     names: tuple[str, ...]
     source: tuple[int, int]

@@ -286,6 +286,7 @@ class SaqaDataset(Dataset[Sample]):
             thing_pixels=things[0],
             thing_words=things[1],
             effector=path[:, -1],
+            gripper=np.asarray(scenes.gripper[0], np.float32),
             texts=tuple(q.text for q in asked),
             names=names,
             source=source,

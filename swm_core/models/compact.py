@@ -44,6 +44,7 @@ class ImageContext:
 
     cells: Cells
     scene: Found  # of every name that is looked for, and last of the effector
+    closed: Tensor  # (B,) how far the gripper is closed, 0 to 1; 0 where the effector is none
     past: Piece  # the image tokens: the coarse map, then the things of `scene`
 
 
@@ -54,6 +55,7 @@ class Prefix:
     past: Piece  # of the image and the questions
     now: Tensor  # (Q, MENTIONS, 3) positions at present, LENGTH_UNIT about the origin
     mentioned: Tensor  # (Q, MENTIONS) bool
+    closed: Tensor  # (Q,) how far the gripper is closed at present
     cells: Tensor  # (Q, MENTIONS, cells) logits of the word-to-cell match
 
 
@@ -83,8 +85,9 @@ class CompactWorldModel(nn.Module):
         self.word_place = nn.Parameter(torch.randn(40, width) * 0.02)
         self.grounding = Grounding(config)
         dims = len(config.action_scale)
-        inputs = 2 * dims + WAVES + (MENTIONS - 1) * (WAVES + 1)
+        inputs = 2 * dims + WAVES + (MENTIONS - 1) * (WAVES + 1) + config.gripper
         self.action = nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width))
+        self.grip = nn.Linear(width, 1) if config.gripper else None
         self.time = nn.Parameter(torch.randn(config.horizon + 1, width) * 0.02)
         self.readout = nn.Parameter(torch.randn(width) * 0.02)  # the token that answers in prefix_lm
         self.transformer = Transformer(width, config.layers, config.heads)
@@ -130,7 +133,12 @@ class CompactWorldModel(nn.Module):
             images: (B, 3, H, W) float in [0, 1].
         """
         cells, scene, tokens, seen = self.look(images)
-        return ImageContext(cells, scene, self.transformer.piece(tokens, seen=seen))
+        return ImageContext(cells, scene, self.closed(scene), self.transformer.piece(tokens, seen=seen))
+
+    def closed(self, scene: Found) -> Tensor:
+        """(B,) how far the gripper is closed, 0 to 1, by its looks; zeros where the effector is none."""
+        looks = single(scene.values[:, -1])
+        return looks.new_zeros(len(looks)) if self.grip is None else single(self.grip(looks)).squeeze(-1)
 
     def look(self, images: Tensor) -> tuple[Cells, Found, Tensor, Tensor]:
         """Frames to what is seen in them.
@@ -186,7 +194,8 @@ class CompactWorldModel(nn.Module):
         """
         ids, mentions = self.with_effector(ids, mentions)
         tokens, now, mentioned, cells = self.ground(image.cells, ids, mentions)
-        return Prefix(self.transformer.piece(tokens, image.past, ids > 0), now, mentioned, cells)
+        closed = image.closed.repeat_interleave(len(ids) // len(image.closed))
+        return Prefix(self.transformer.piece(tokens, image.past, ids > 0), now, mentioned, closed, cells)
 
     def with_effector(self, ids: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K, L), (B, K, 2) to (B * K, L + 1), (B * K, MENTIONS): the effector's token leads every question."""
@@ -196,16 +205,17 @@ class CompactWorldModel(nn.Module):
 
     # Actions ----------------------------------------------------------------------------------------------------------
 
-    def action_tokens(self, actions: Tensor, now: Tensor, mentioned: Tensor) -> tuple[Tensor, Tensor]:
+    def action_tokens(self, actions: Tensor, now: Tensor, mentioned: Tensor, closed: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens of a_0 (none), a_1 .. a_h, and the path that the effector would take in free space.
 
         A token knows its action, the sum of the actions up to it, where the effector would be after them, and how far
-        that is from where the mentioned things are at present.
+        that is from where the mentioned things are at present; and how far a gripper was closed at first.
 
         Args:
             actions: (Q, C, h, A) in the environment's unit.
             now: (Q, MENTIONS, 3) positions at present, network unit, the effector's first.
             mentioned: (Q, MENTIONS) bool.
+            closed: (Q,) how far the gripper is closed at present.
 
         Returns:
             (Q, C, h + 1, width), and (Q, C, h + 1, 3) network unit.
@@ -217,8 +227,10 @@ class CompactWorldModel(nn.Module):
             gaps = path.unsqueeze(-2) - now[:, None, None, 1:]  # (Q, C, T, MENTIONS - 1, 3)
             distances = (gaps.square().sum(-1, keepdim=True) + 1e-4).sqrt()
             apart = torch.cat([self.grounding.waves(gaps), distances], -1) * mentioned[:, None, None, 1:, None]
-        features = torch.cat([scaled, total / 4.0, self.grounding.waves(path), apart.flatten(-2)], -1)
-        return self.action(features) + self.time[: scaled.shape[-2]], path
+        known = [scaled, total / 4.0, self.grounding.waves(path), apart.flatten(-2)]
+        if self.grip is not None:
+            known.append(closed[:, None, None, None].expand(*scaled.shape[:-1], 1))
+        return self.action(torch.cat(known, -1)) + self.time[: scaled.shape[-2]], path
 
     def read(self, prefix: Prefix, actions: Tensor) -> Readout:
         """Answers after every prefix of the actions, from one pass over the action tokens.
@@ -229,7 +241,7 @@ class CompactWorldModel(nn.Module):
         """
         questions, candidates, length = prefix.now.shape[0], actions.shape[1], actions.shape[2] + 1
         actions = actions.expand(questions, -1, -1, -1)
-        tokens, path = self.action_tokens(actions, prefix.now, prefix.mentioned)
+        tokens, path = self.action_tokens(actions, prefix.now, prefix.mentioned, prefix.closed)
         until_now = torch.ones(length, length, dtype=torch.bool, device=tokens.device).tril()
         out = self.transformer(tokens.flatten(0, 1), prefix.past, until_now, self.first_action_layer)
         return self.heads(out.unflatten(0, (questions, candidates)), prefix.now, prefix.mentioned, path)
@@ -257,7 +269,7 @@ class CompactWorldModel(nn.Module):
 
     # Whole sequences --------------------------------------------------------------------------------------------------
 
-    def forward(self, images: Tensor, ids: Tensor, mentions: Tensor, actions: Tensor) -> tuple[Readout, Found]:
+    def forward(self, images: Tensor, ids: Tensor, mentions: Tensor, actions: Tensor) -> tuple[Readout, ImageContext]:
         """Training pass: K questions on each of B frames, answered at every horizon of the frame's one action sequence.
 
         Args:
@@ -267,11 +279,11 @@ class CompactWorldModel(nn.Module):
             actions: (B, h, A).
 
         Returns:
-            Readout with leading shape (B * K, 1), and what was found of all names.
+            Readout with leading shape (B * K, 1), and what was seen in the frames.
         """
         image = self.encode_image(images)
         prefix = self.prefix(image, ids, mentions)
-        return self.read(prefix, actions.repeat_interleave(ids.shape[1], 0).unsqueeze(1)), image.scene
+        return self.read(prefix, actions.repeat_interleave(ids.shape[1], 0).unsqueeze(1)), image
 
     def forward_plain(self, images: Tensor, ids: Tensor, mentions: Tensor, actions: Tensor, layout: str) -> Readout:
         """One uncached pass over the whole sequence: what the cached path must equal, and the paper's order.
@@ -292,12 +304,13 @@ class CompactWorldModel(nn.Module):
         """
         if layout not in LAYOUTS:
             raise ConfigError(f"layout {layout!r} is none of {', '.join(LAYOUTS)}")
-        seen, _, image_tokens, there = self.look(images)
+        seen, scene, image_tokens, there = self.look(images)
         ids, mentions = self.with_effector(ids, mentions)
         words, now, mentioned, _ = self.ground(seen, ids, mentions)
         questions, length = ids.shape
         image_tokens, there = image_tokens.expand(questions, -1, -1), there.expand(questions, -1)
-        acts, path = self.action_tokens(actions.unsqueeze(0).expand(questions, -1, -1, -1), now, mentioned)
+        closed = self.closed(scene).expand(questions)
+        acts, path = self.action_tokens(actions.unsqueeze(0).expand(questions, -1, -1, -1), now, mentioned, closed)
         acts, cells, steps = acts.squeeze(1), image_tokens.shape[1], acts.shape[2]
         if layout == "prefix_lm":
             readout = (acts[:, :1] * 0 + self.readout).expand(questions, 1, -1)

@@ -33,6 +33,7 @@ class CompactConfig:
         fine_width: channels of the fine feature map.
         horizon: largest number of actions.
         dilations: of the fine map's residual blocks; larger ones see more of the frame around a cell.
+        gripper: whether the effector is a gripper, whose opening is then read from the frame.
     """
 
     vocabulary: tuple[str, ...]
@@ -50,6 +51,7 @@ class CompactConfig:
     fine_width: int = 128
     horizon: int = 20
     dilations: tuple[int, ...] = (1, 2, 1)
+    gripper: bool = False
 
     def __post_init__(self) -> None:
         """Check the settings.

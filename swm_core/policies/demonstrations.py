@@ -32,7 +32,7 @@ from swm_core.tasks.goal_text import parse_goal
 from swm_core.tasks.library import TaskSpec, subgoals, subgoals_pursued, task_name
 from swm_core.tasks.task import WeightedQuestion
 
-CACHE_FORMAT = "swm-features/3"
+CACHE_FORMAT = "swm-features/4"
 FRAMES_AT_ONCE = 16
 
 
@@ -120,14 +120,15 @@ def _compute(model: GroundedModel, entry: EnvironmentEntry, file: EpisodeFile) -
 def _look_at(
     model: GroundedModel, trajectory: Trajectory, times: np.ndarray, questions: Sequence[WeightedQuestion]
 ) -> Iterator[Seen]:
-    """Features of an episode's frames at some times, a few frames at once."""
-    ids, mentions = model.encode([q.text for q in questions], trajectory.scenes.names)
+    """Features of an episode's frames at some times, a few frames at once, computed where the model is."""
+    device = model.network.image_place.device
+    ids, mentions = (one.to(device) for one in model.encode([q.text for q in questions], trajectory.scenes.names))
     for begin in range(0, len(times), FRAMES_AT_ONCE):
         images = [trajectory.frame(int(t)) for t in times[begin : begin + FRAMES_AT_ONCE]]
         with torch.no_grad():
-            context = model.network.encode_image(to_pixels(torch.from_numpy(np.stack(images))))
+            context = model.network.encode_image(to_pixels(torch.from_numpy(np.stack(images)).to(device)))
         words, named = (tensor.expand(len(images), -1, -1) for tensor in (ids, mentions))
-        yield look(model.network, context, words, named, wanted_answers(questions))
+        yield look(model.network, context, words, named, wanted_answers(questions)).to("cpu")
 
 
 def _cached(path: Path, source: str) -> dict[str, Tensor] | None:

@@ -80,9 +80,9 @@ def sample_chunks(network: PolicyNetwork, seen: Seen, count: int, generator: tor
     batch = condition.shape[0]
     condition = condition.repeat_interleave(count, 0)
     shape = (batch * count, config.horizon, len(config.action_scale))
-    chunks = torch.randn(shape, generator=generator)
+    chunks = torch.randn(shape, generator=generator).to(condition.device)
     for step in schedule.timesteps:
-        predicted = network(chunks, step.expand(len(chunks)), condition)
+        predicted = network(chunks, step.to(condition.device).expand(len(chunks)), condition)
         chunks = schedule.step(predicted.float(), step, chunks).prev_sample
     return (chunks.clamp(-1, 1) * network.action_scale).unflatten(0, (batch, count))
 

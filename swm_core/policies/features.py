@@ -4,7 +4,8 @@
 The model's words are grounded, so the geometry of a goal is there already: where the effector and the named objects
 are. With it go what is asked, as the mean of the question's words, the model's own answer about the present (which
 tells whether a gripper holds what the question names), and where everything else is that could be named (what stands in
-the way). Looks are left out: with a few hundred demonstrations they are soon known by heart.
+the way), and how far the gripper is closed. Looks are left out: with a few hundred demonstrations they are soon known
+by heart.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Seen:
         now: (B, K) probability of yes about the present frame.
         things: (B, S, 3) where each of the S nameable objects is at present.
         present: (B, S) 1 where it is there at all, else 0.
+        closed: (B, 1) how far the gripper is closed at present, 0 to 1; 0 where there is none.
     """
 
     positions: Tensor
@@ -45,6 +47,7 @@ class Seen:
     now: Tensor
     things: Tensor
     present: Tensor
+    closed: Tensor
 
     def tensors(self) -> dict[str, Tensor]:
         """Fields by name."""
@@ -53,6 +56,10 @@ class Seen:
     def __getitem__(self, index: slice | Tensor) -> Seen:
         """Some of the observations."""
         return Seen(**{name: value[index] for name, value in self.tensors().items()})
+
+    def to(self, device: torch.device | str) -> Seen:
+        """The same on another device."""
+        return Seen(**{name: value.to(device) for name, value in self.tensors().items()})
 
     def mirrored(self, origin: float) -> Seen:
         """The same with left and right changed.
@@ -99,6 +106,7 @@ def look(network: CompactWorldModel, image: ImageContext, ids: Tensor, mentions:
         now=answers.logits.float().sigmoid().view(batch, asked),
         things=image.scene.places[:, :-1],
         present=image.scene.present[:, :-1].float(),
+        closed=image.closed.unsqueeze(1),
     )
 
 

@@ -42,6 +42,7 @@ class PolicyConfig:
         layers: its blocks.
         heads: its attention heads.
         condition: width of the vector of what was seen and asked.
+        gripper: whether it is told how far the gripper is closed.
     """
 
     world: str
@@ -56,6 +57,7 @@ class PolicyConfig:
     layers: int = 4
     heads: int = 4
     condition: int = 192
+    gripper: bool = False
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -100,7 +102,7 @@ def geometry(seen: Seen) -> Tensor:
     """(B, K, F * M * 10) positions at present and before, and gaps between them: vectors, lengths and directions."""
     gaps = seen.positions - seen.positions.roll(1, -2)  # of each thing from the one before it, the first from the last
     moved = seen.positions - seen.positions[:, :, -1:]
-    here = torch.where(torch.arange(moved.shape[2])[:, None, None] == moved.shape[2] - 1, seen.positions, moved)
+    here = torch.cat([moved[:, :, :-1], seen.positions[:, :, -1:]], 2)
     known = seen.mentioned * seen.mentioned.roll(1, -1)
     lengths = (gaps.square().sum(-1, keepdim=True) + 1e-4).sqrt()
     between = torch.cat([gaps, lengths, gaps / lengths], -1) * known[:, :, None, :, None]
@@ -123,8 +125,9 @@ class Condition(nn.Module):
 
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
+        self.gripper = config.gripper
         width, features = config.condition, config.feature_width
-        self.where = perceptron(config.frames * (10 * MENTIONS + 1) + MENTIONS + 2, width)
+        self.where = perceptron(config.frames * (10 * MENTIONS + 1) + MENTIONS + 2 + config.gripper, width)
         self.words = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width))
         self.around = perceptron(4 * MENTIONS, width)
         self.crowd = nn.Linear(2 * width, width)
@@ -133,7 +136,8 @@ class Condition(nn.Module):
     def forward(self, seen: Seen) -> Tensor:
         """(B, condition) of B observations."""
         ages = (seen.ages / 10.0)[:, None].expand(-1, seen.wanted.shape[1], -1)
-        known = torch.cat([geometry(seen), ages, seen.mentioned, torch.stack([seen.wanted, seen.now], -1)], -1)
+        answers = [seen.wanted, seen.now] + self.gripper * [seen.closed.expand_as(seen.wanted)]
+        known = torch.cat([geometry(seen), ages, seen.mentioned, torch.stack(answers, -1)], -1)
         around = (
             nn.functional.silu(self.around(surroundings(seen))) * seen.present[:, None, :, None]
         )  # (B, K, S, width)

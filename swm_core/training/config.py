@@ -52,6 +52,7 @@ class TrainingConfig:
         position_weight: of the position loss.
         grounding_weight: of the loss of names: which cell, or none.
         word_weight: of the loss of their words: which cells.
+        grip_weight: of the loss of how far the gripper is closed; nothing where there is none.
         place_weight: of the loss of where names are found; needed where things are above the table.
         validate_every: steps between validations and checkpoints.
         workers: loader processes.
@@ -80,6 +81,7 @@ class TrainingConfig:
     grounding_weight: float = 1.0
     word_weight: float = 0.5
     place_weight: float = 0.0
+    grip_weight: float = 1.0
     validate_every: int = 500
     workers: int = 1
     precision: str = "auto"

@@ -17,6 +17,7 @@ from swm_core.models.grounding import Found
 from swm_core.models.vision import FINE_STRIDE, cell_index, grid_shape
 
 POSITION_SCALE = 0.02  # m; an error of this size counts as 1
+GRIP_SCALE = 0.1  # of the gripper's range; an error of this size counts as 1
 MOVED = 0.01  # m; farther than this from its present place, a thing's position counts more
 MOVED_WEIGHT = 4.0
 ABSENT_WEIGHT = 0.3  # of a name whose thing is not there: most names
@@ -91,6 +92,18 @@ def grounding_loss(scene: Found, batch: dict[str, Tensor], camera: Camera) -> tu
     weights = torch.where(target < 0, ABSENT_WEIGHT, 1.0) * ~pixels.isinf().any(-1).flatten()
     target = torch.where(target < 0, logits.shape[1] - 1, target)
     return ((functional.cross_entropy(logits, target, reduction="none") * weights).sum(), weights.sum())
+
+
+def grip_loss(closed: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Smooth L1 of how far the gripper is closed: whether it holds what it surrounds shows in little else.
+
+    Args:
+        closed: (B,) 0 to 1.
+        batch: "gripper" (B,) 0 to 1.
+    """
+    error = (closed - batch["gripper"]) / GRIP_SCALE
+    loss = functional.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.25)
+    return loss.sum(), loss.new_tensor(float(len(loss)))
 
 
 def place_loss(places: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

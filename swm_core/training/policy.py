@@ -23,7 +23,8 @@ from swm_core.models.shipped import shipped_model
 from swm_core.models.weights import weights_hash
 from swm_core.policies.demonstrations import Demonstration, expert_episodes, load_demonstrations, of_task
 from swm_core.policies.diffusion import diffusion_loss, sample_chunks, save_policy
-from swm_core.policies.moments import Moments
+from swm_core.policies.features import Seen
+from swm_core.policies.moments import Batch, Moments
 from swm_core.policies.network import PolicyConfig, PolicyNetwork
 from swm_core.processes import keep_freed_memory
 from swm_core.training.checkpoint import check_settings, load_checkpoint, save_checkpoint, write_settings
@@ -33,6 +34,7 @@ from swm_core.training.rates import warm_cosine
 
 UNIT = 10.0  # positions are in 0.1 m
 SOON = 8  # actions whose sum is compared in validation
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 STILL = 0.3  # of the largest action; an expert that moves less in `SOON` actions has no direction to compare with
 
 
@@ -68,6 +70,7 @@ def gather(config: PolicyTrainingConfig) -> tuple[Moments, Moments, PolicyConfig
     entry = load_environment(config.environment)
     folder = Path(config.model) if config.model else shipped_model(config.environment)
     model, world = GroundedModel.load(folder), weights_hash(folder)
+    model.network.to(DEVICE)
     files = expert_episodes([Path(name) for name in config.data], config.behaviours)
     files = of_task(files, config.task, entry) if config.task else files
     files = files[: config.demonstrations or None]
@@ -76,7 +79,8 @@ def gather(config: PolicyTrainingConfig) -> tuple[Moments, Moments, PolicyConfig
         raise DataError(f"of {len(files)} demonstrations {sum(held)} are for validation; both kinds are needed")
     found = load_demonstrations(files, model, world, entry, Path(config.cache), config.mirror, progress=True)
     flags = held * (2 if config.mirror else 1)
-    policy = PolicyConfig(world, model.network.config.width, entry.spec.largest_action, **asdict(config.sizes))
+    sees, sizes = model.network.config, asdict(config.sizes)
+    policy = PolicyConfig(world, sees.width, entry.spec.largest_action, gripper=sees.gripper, **sizes)
 
     def moments(kept: list[Demonstration]) -> Moments:
         limit = config.most_disturbed * torch.tensor(entry.spec.largest_action)
@@ -102,7 +106,7 @@ class PolicyTrainer:
         self.config, self.training, self.validation, self.out = config, training, validation, Path(config.out)
         torch.manual_seed(config.seed)
         keep_freed_memory()
-        self.state = Averaged(PolicyNetwork(policy), policy)
+        self.state = Averaged(PolicyNetwork(policy), policy).to(DEVICE)
         self.optimiser = torch.optim.AdamW(self.state.network.parameters(), config.rate, weight_decay=config.decay)
         sides = 2 if config.mirror else 1  # the mirrored moments are other views of the same, not more of them
         self.per_epoch = max(1, len(training) // sides // config.batch)
@@ -154,7 +158,7 @@ class PolicyTrainer:
         batch = self.training.batch(chosen, random, UNIT * config.position_noise)
         noise = torch.randn(batch.chunks.shape, generator=random)
         levels = torch.randint(network.config.diffusion_steps, (len(chosen),), generator=random)
-        loss = diffusion_loss(network, batch.seen, batch.chunks, noise, levels)
+        loss = diffusion_loss(network, *moved(batch, noise, levels))
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), config.clip)
@@ -178,8 +182,8 @@ class PolicyTrainer:
             batch = self.validation.batch(rows, random)
             noise = torch.randn(batch.chunks.shape, generator=random)
             levels = torch.randint(network.config.diffusion_steps, (len(rows),), generator=random)
-            loss = diffusion_loss(network, batch.seen, batch.chunks, noise, levels)
-            drawn = sample_chunks(network, batch.seen, 1, random)[:, 0]
+            loss = diffusion_loss(network, *moved(batch, noise, levels)).cpu()
+            drawn = sample_chunks(network, batch.seen.to(DEVICE), 1, random)[:, 0].cpu()
             ours, theirs = (self._sum(chunks) for chunks in (drawn, batch.chunks))
             moves = theirs.norm(dim=-1) > STILL
             sums += torch.stack(
@@ -191,7 +195,7 @@ class PolicyTrainer:
 
     def _sum(self, chunks: Tensor) -> Tensor:
         """(B, A) sum of the next actions of (B, H, A) chunks, in units of the largest action."""
-        return (chunks / self.state.average.action_scale)[:, :SOON].sum(1)
+        return (chunks / self.state.average.action_scale.cpu())[:, :SOON].sum(1)
 
     def keep(self, epoch: int, step: int, measures: dict[str, float], best: float) -> float:
         """Log a validation, write the checkpoint and, if it is the best so far, the policy; returns the best loss."""
@@ -206,6 +210,11 @@ class PolicyTrainer:
         said = ", ".join(f"{name} {value:.3f}" for name, value in measures.items())
         tqdm.write(f"epoch {epoch}: validation {said}")
         return best
+
+
+def moved(batch: Batch, noise: Tensor, levels: Tensor) -> tuple[Seen, Tensor, Tensor, Tensor]:
+    """Arguments of `diffusion_loss`, on the device that computes."""
+    return batch.seen.to(DEVICE), batch.chunks.to(DEVICE), noise.to(DEVICE), levels.to(DEVICE)
 
 
 def seeded(seed: int, number: int, purpose: int) -> torch.Generator:

@@ -28,11 +28,11 @@ from swm_core.training.checkpoint import check_settings, load_checkpoint, save_c
 from swm_core.training.config import ModelSettings, TrainingConfig
 from swm_core.training.curves import append_row, draw_curves
 from swm_core.training.events import EventFile
-from swm_core.training.losses import answer_loss, grounding_loss, place_loss, position_loss, word_loss
+from swm_core.training.losses import answer_loss, grip_loss, grounding_loss, place_loss, position_loss, word_loss
 from swm_core.training.measures import to_inputs, validate
 from swm_core.training.rates import warm_cosine
 
-LOSSES = ("answer", "position", "grounding", "word", "place")
+LOSSES = ("answer", "position", "grounding", "word", "place", "grip")
 
 
 def compact_config(spec: EnvironmentSpec, catalogue: QuestionCatalogue, sizes: ModelSettings) -> CompactConfig:
@@ -47,6 +47,7 @@ def compact_config(spec: EnvironmentSpec, catalogue: QuestionCatalogue, sizes: M
         action_axes=action_axes(spec.action_names),
         origin=((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2),
         table_height=spec.table_height,
+        gripper=spec.fingers > 0,
         **asdict(sizes),
     )
 
@@ -165,10 +166,11 @@ class Trainer:
         """One batch forward and back, and a step when the accumulation is full.
 
         Returns:
-            (5,) the losses, in the order of `LOSSES`.
+            (6,) the losses, in the order of `LOSSES`.
         """
         with self.accelerator.autocast():
-            readout, scene = model(*to_inputs(batch))
+            readout, seen = model(*to_inputs(batch))
+        scene = seen.scene
         camera = self.training.spec.camera
         losses = (
             answer_loss(readout, batch),
@@ -176,6 +178,7 @@ class Trainer:
             grounding_loss(scene, batch, camera),
             word_loss(scene, self.model.names, batch, camera),
             place_loss(self.model.to_world(single(scene.places)), batch),
+            grip_loss(seen.closed, batch),
         )
         # divided by the mean weight of all processes, whose gradients are averaged: two are one with twice the batch
         weights = self.accelerator.reduce(torch.stack([weight.float() for _, weight in losses]), "mean")

@@ -36,6 +36,7 @@ def network() -> CompactWorldModel:
         heads=3,
         fine_width=16,
         horizon=8,
+        gripper=True,
     )
     model = CompactWorldModel(config).eval().requires_grad_(False)
     for parameter in model.motion.parameters():  # zero at the start of training; here it must take part

@@ -12,7 +12,7 @@ from swm_core.models.grounded import GroundedModel
 from swm_core.models.grounding import Cells, Grounding
 from swm_core.models.vision import FINE_STRIDE, Residual, cell_index
 from swm_core.tasks.words import name_words
-from swm_core.training.losses import ABSENT_WEIGHT, grounding_loss, place_loss, word_loss
+from swm_core.training.losses import ABSENT_WEIGHT, grip_loss, grounding_loss, place_loss, word_loss
 
 ONE = ["Is the red moon touching the blue cube?"]
 
@@ -93,6 +93,17 @@ def test_the_loss_of_places_wants_each_thing_where_it_is_and_nothing_of_what_is_
 def test_absurd_dilations_are_refused(network: CompactWorldModel, dilations: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match="dilations"):
         replace(network.config, dilations=dilations)
+
+
+def test_the_opening_of_the_gripper_is_read_from_its_looks_and_taught(
+    network: CompactWorldModel, frame: torch.Tensor
+) -> None:
+    image = network.encode_image(frame.permute(2, 0, 1)[None].float() / 255.0)
+    assert image.closed.shape == (1,)
+    assert torch.equal(image.closed, network.closed(image.scene))
+    total, weight = grip_loss(torch.tensor([0.0, 0.56, 1.0]), {"gripper": torch.tensor([0.0, 0.56, 0.8])})
+    assert float(weight) == 3.0
+    assert float(total) == pytest.approx(2.0 - 0.125)  # two units off
 
 
 def test_a_block_with_a_wider_dilation_sees_farther() -> None:

@@ -49,7 +49,7 @@ def world_folder(network: CompactWorldModel, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def policy_config() -> PolicyConfig:
-    return PolicyConfig("0123", WIDTH, (0.03, 0.03), **SMALL)
+    return PolicyConfig("0123", WIDTH, (0.03, 0.03), gripper=True, **SMALL)
 
 
 @pytest.fixture

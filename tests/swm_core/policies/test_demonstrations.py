@@ -139,6 +139,7 @@ def numbered(steps: int, every: int, number: float) -> Demonstration:
         now=torch.zeros(n, 1),
         things=torch.zeros(n, 2, 3),
         present=torch.ones(n, 2),
+        closed=torch.zeros(n, 1),
     )
     return Demonstration(seen, times, (1 + torch.arange(steps)).float()[:, None].expand(-1, 2))
 
