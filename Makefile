@@ -5,9 +5,10 @@ GOAL ?= reach the red moon
 SEED ?= 6000
 
 SECONDS_OF_CHAOS ?= 600
+SECONDS_OF_SOAK ?= 3600
 FUZZ_INPUTS ?= 23000
 
-.PHONY: help setup demo test slow-test fuzz chaos lint docs clean
+.PHONY: help setup demo test slow-test fuzz chaos soak lint docs clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +30,9 @@ fuzz: setup ## Goals, images, settings and model files at random: 100,000 in all
 
 chaos: setup ## Random faults for ten minutes, then a goal must be reached (SECONDS_OF_CHAOS, SEED)
 	$(BIN)/python -m swm_ros.chaos --seconds $(SECONDS_OF_CHAOS) --seed $(SEED) --json out/chaos.json
+
+soak: setup ## An hour of goals in real time: rhythm, memory, warnings (SECONDS_OF_SOAK)
+	$(BIN)/python -m swm_ros.soak --seconds $(SECONDS_OF_SOAK) --json out/soak.json
 
 lint: setup ## Lint, types and spelling only
 	$(BIN)/ruff check .

@@ -97,7 +97,7 @@ def run(rig: Rig, seconds: float, seed: int, reach: bool = True) -> Outcome:
             rig.wait(lambda: rig.episode.goal_reached, STARTUP, "the goal to be reached")
             reached = True
     except SwmError as error:
-        click.echo(str(error), err=True)
+        click.echo(f"{error}; {rig.links}", err=True)
     return Outcome(seconds, seed, dict(counts), len(rig.commands), len(rig.outside), recovered, reached)
 
 

@@ -38,6 +38,7 @@ from swm_ros.guard_config import GuardConfig
 from swm_ros.images import from_rgb, to_rgb_numpy
 from swm_ros.stack import NAMESPACE, NodeProcess, parameter_file
 
+ASK_AGAIN = 5.0  # s without an answer of a service
 HEALTHY = "/camera/healthy"  # where the bridge's frames go
 STARTUP = 180.0  # s, on a busy machine
 
@@ -49,12 +50,15 @@ class FaultyCamera:
         change: makes the frame that is sent of the one that came; None for none.
         jitter: longest random delay, s.
         stamp_offset: added to the stamps, s.
+        sent: frames.
+        sent_at: when the last one was, monotonic s.
     """
 
     def __init__(self, node: Node) -> None:
         """Create the entities; callbacks come on the node's executor."""
         self.random = random.Random(0)  # noqa: S311, no secret
         self._node, self._newest, self._count = node, None, 0
+        self.sent, self.sent_at = 0, time.monotonic()
         self._publisher = node.create_publisher(Image, qos.CAMERA_IMAGE, qos.IMAGE)
         node.create_subscription(Image, HEALTHY, self._on_image, qos.IMAGE)
         self._timer = node.create_timer(1.0, self._on_timer)
@@ -117,6 +121,12 @@ class FaultyCamera:
         if changed is not None:
             changed.header.stamp = stamp_of(nanoseconds(changed.header.stamp) + round(self.stamp_offset * 1e9))
             self._publisher.publish(changed)
+            self.sent, self.sent_at = self.sent + 1, time.monotonic()
+
+    @property
+    def listeners(self) -> int:
+        """Subscriptions that the camera's publisher is connected to."""
+        return self._publisher.get_subscription_count()
 
 
 class Rig:
@@ -244,20 +254,35 @@ class Rig:
         return [(at, command) for at, command in list(self.commands) if at >= begin]
 
     def call(self, kind: Any, name: str, request: Any, timeout: float = 30.0) -> Any:
-        """Call a service.
+        """Call a service, again where no answer comes: what is asked of a node that is just being replaced is lost.
 
         Raises:
             BridgeError: it does not answer in time.
         """
-        client = self.node.create_client(kind, name)
+        client, end = self.node.create_client(kind, name), time.monotonic() + timeout
         try:
-            if not client.wait_for_service(timeout):
-                raise BridgeError(f"service {name} is not there")
-            future = client.call_async(request)
-            self.wait(future.done, timeout, f"an answer of {name}")
-            return future.result()
+            while time.monotonic() < end:
+                if not client.wait_for_service(end - time.monotonic()):
+                    raise BridgeError(f"service {name} is not there")
+                future, again = client.call_async(request), time.monotonic() + ASK_AGAIN
+                while time.monotonic() < min(again, end):
+                    if future.done():
+                        return future.result()
+                    time.sleep(0.02)
+            raise BridgeError(f"no answer of {name} within {timeout:.0f} s; {self.status.message}")
         finally:
             self.node.destroy_client(client)
+
+    @property
+    def links(self) -> str:
+        """Who is connected to the camera and to its frames, for a message when no frames arrive."""
+        subscribers = [info.node_name for info in self.node.get_subscriptions_info_by_topic(qos.CAMERA_IMAGE)]
+        sources = self.node.count_publishers(HEALTHY)
+        return (
+            f"the camera hears {sources} bridges, has sent {self.camera.sent} frames, the last "
+            f"{time.monotonic() - self.camera.sent_at:.1f} s ago, and is heard by {', '.join(subscribers) or 'nobody'} "
+            f"(matched: {self.camera.listeners})"
+        )
 
     def _listen(self, kind: Any, topic: str, callback: Callable[[Any], None], profile: Any) -> None:
         self.node.create_subscription(kind, topic, callback, profile)

@@ -24,7 +24,7 @@ TRAINING = {
     "validation_samples": 8,
     "validate_every": 4,
     "workers": 0,
-    "precision": "no",
+    "precision": "float32",
 }
 
 

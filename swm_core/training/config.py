@@ -56,7 +56,7 @@ class TrainingConfig:
         place_weight: of the loss of where names are found; needed where things are above the table.
         validate_every: steps between validations and checkpoints.
         workers: loader processes.
-        precision: "auto" (bfloat16 where it is faster here), "bf16" or "no".
+        precision: "auto" (bfloat16 where it is faster here), "bf16" or "float32".
         seed: of weights and samples.
     """
 
@@ -100,8 +100,8 @@ class TrainingConfig:
             )
         if not self.rate > 0 or not self.clip > 0:
             raise ConfigError(f"rate and clip must be above 0, got {self.rate} and {self.clip}")
-        if self.precision not in ("auto", "bf16", "no"):
-            raise ConfigError(f"precision {self.precision!r} is none of auto, bf16, no")
+        if self.precision not in ("auto", "bf16", "float32"):
+            raise ConfigError(f"precision {self.precision!r} is none of auto, bf16, float32")
 
 
 def read_settings(path: Path, kind: type[Settings], overrides: dict[str, Any] | None = None) -> Settings:

@@ -38,7 +38,7 @@ class FinetuneConfig:
         clip: largest gradient norm.
         validate_every: steps between validations and checkpoints.
         workers: loader processes.
-        precision: "bf16" or "no".
+        precision: "bf16" or "float32".
         seed: of new weights and samples.
     """
 
@@ -78,8 +78,8 @@ class FinetuneConfig:
             raise ConfigError(
                 f"rate and clip must be above 0, decay at least 0: {self.rate}, {self.clip}, {self.decay}"
             )
-        if self.precision not in ("bf16", "no"):
-            raise ConfigError(f"precision {self.precision!r} is none of bf16, no")
+        if self.precision not in ("bf16", "float32"):
+            raise ConfigError(f"precision {self.precision!r} is none of bf16, float32")
         if self.saqa.locate_share:
             raise ConfigError("a PaliGemma answers yes or no; saqa.locate_share must be 0")
         self.accumulation(1)

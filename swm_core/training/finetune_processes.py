@@ -31,7 +31,7 @@ def start(config: FinetuneConfig) -> Accelerator:
     """
     accelerator = Accelerator(
         cpu=not torch.cuda.is_available(),
-        mixed_precision=config.precision,
+        mixed_precision="bf16" if config.precision == "bf16" else "no",
         kwargs_handlers=[
             DistributedDataParallelKwargs(gradient_as_bucket_view=True),  # else DDP holds each gradient twice
             InitProcessGroupKwargs(timeout=PATIENCE),

@@ -77,6 +77,7 @@ def test_one_process_a_node_on_this_machine_only_and_ctrl_c_ends_all(started):
     assert set(nodes) == NODES
     assert len({p.pid for p in nodes.values()}) == len(NODES)
     assert {p.environ()["ROS_AUTOMATIC_DISCOVERY_RANGE"] for p in nodes.values()} == {"LOCALHOST"}
+    assert {p.environ()["FASTDDS_BUILTIN_TRANSPORTS"] for p in nodes.values()} == {"UDPv4"}
     assert stack.end(signal.SIGINT) == 130
     assert_gone(nodes, 1.0)
     text = stack.log.read_text()

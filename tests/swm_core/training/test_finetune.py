@@ -49,7 +49,7 @@ def config(environment: str, folder: Path, checkpoint: Path, tmp_path: Path) -> 
         rate=3e-3,
         validate_every=2,
         workers=0,
-        precision="no",
+        precision="float32",
     )
 
 
@@ -202,7 +202,7 @@ def test_the_papers_settings() -> None:
         ({"layout": "other"}, "none of causal_readout, prefix_lm"),
         ({"steps": 0}, "at least 1"),
         ({"rate": 0.0}, "above 0"),
-        ({"precision": "fp8"}, "none of bf16, no"),
+        ({"precision": "fp8"}, "none of bf16, float32"),
         ({"saqa": {"locate_share": 0.1}}, "locate_share must be 0"),
         ({"lora": {"rang": 8}}, "rang"),
         ({"warmup": 10}, "warmup"),

@@ -46,7 +46,7 @@ def config(
         rate=3e-3,
         validate_every=2,
         workers=0,
-        precision="no",
+        precision="float32",
     )
 
 

@@ -42,7 +42,7 @@ def config(environment: str, folder: Path, tmp_path: Path) -> TrainingConfig:
         rate=3e-3,
         validate_every=15,
         workers=0,
-        precision="no",
+        precision="float32",
     )
 
 
