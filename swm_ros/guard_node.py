@@ -228,7 +228,7 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
             self.get_logger().warning(f"{guard.first[cause]}; further ones are only counted, in {qos.GUARD_STATUS}")
         if state != self._reported:
             text = state.name.lower().replace("_", " ")
-            if state == State.RUNNING:  # two lines: rclpy ties a line of code to one severity
+            if state in (State.RUNNING, State.WAITING):  # two lines: rclpy ties a line of code to one severity
                 self.get_logger().info(text)
             else:
                 why = guard.message if state == State.ESTOPPED else ""

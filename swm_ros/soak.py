@@ -191,9 +191,10 @@ def main(seconds: float, every: float, result: Path | None, log: Path) -> None:
     replaced = sorted(name for name, pids in watch.pids.items() if len(pids) > 1)
     late = [share for _, share in watch.plans]
     click.echo(
-        f"{rhythm.commands} commands, {rhythm.missing} missing; interval p50 {1e3 * rhythm.p50:.1f}, p99 "
-        f"{1e3 * rhythm.p99:.1f}, longest {1e3 * rhythm.longest:.1f} ms; {goals} goals, {len(late)} plans, {sum(late)} late"
+        f"{goals} goals; {len(late)} plans, {sum(late)} late; {rhythm.commands} commands, {rhythm.missing} missing"
     )
+    p50, p99, longest = (1e3 * gap for gap in (rhythm.p50, rhythm.p99, rhythm.longest))
+    click.echo(f"interval between commands: p50 {p50:.1f}, p99 {p99:.1f}, longest {longest:.1f} ms")
     for name, share in sorted(grown.items()):
         click.echo(f"{name:12s} {watch.memory[name][-1][1]:7.1f} MiB, grown by {share:+.2%}")
     for text, count in told.most_common():
