@@ -22,6 +22,7 @@ import click
 import numpy as np
 import psutil
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from tqdm import tqdm
 
 from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
@@ -181,6 +182,8 @@ def main(seconds: float, every: float, result: Path | None, log: Path) -> None:
             watch.begin()
             goals = play(client, watch, seconds, every)
             told = warnings_in(log.read_text(errors="replace"))  # before the stack is taken down
+    except ExternalShutdownException as error:
+        raise click.ClickException(f"interrupted after {len(watch.times)} commands; nothing is reported") from error
     except SwmError as error:
         raise click.ClickException(f"{error} (the nodes' log: {log})") from error
     finally:

@@ -28,7 +28,7 @@ Value = str | int | float | bool
 # The mathematics leaves a core to the other nodes, and its threads sleep while they wait.
 THREADS = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) - 1)), "OMP_WAIT_POLICY": "PASSIVE"}
 # Simulations talk on this machine only, unless the user has chosen a discovery range. They keep off Fast DDS's shared
-# memory: what takes the place of a killed process may be connected, as it seems, and hear nothing (Fast-DDS issue 5053).
+# memory: what takes the place of a killed process may be connected, as it seems, and hear nothing (Fast-DDS #5053).
 ENVIRONMENT = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4", **THREADS}
 
 
