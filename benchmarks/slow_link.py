@@ -171,7 +171,10 @@ def measure(kind: str, delay: float, loss: float, rate: float, seconds: float) -
             roles.append(subprocess.Popen(command, stdout=subprocess.PIPE, env=env, text=True))  # noqa: S603
         found = {"kind": kind, "delay": delay, "loss": loss, "rate": rate}
         for process in roles:
-            found |= json.loads(process.communicate(timeout=seconds + 240)[0])
+            printed = process.communicate(timeout=seconds + 240)[0].splitlines()
+            if process.returncode or not printed:
+                raise click.ClickException(f"{' '.join(process.args)} failed, see above")
+            found |= json.loads(printed[-1])  # before it the simulator may say something
         found["megabit_per_s"] = round(8e-6 * carrier.octets / seconds, 2)
         carrier.open = False
         carrier.join()

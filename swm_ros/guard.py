@@ -19,7 +19,7 @@ import numpy as np
 from swm_ros.guard_config import GuardConfig
 from swm_ros.guard_limits import Box, limit_change, limit_speed, rise_of, stay_inside, stay_out
 from swm_ros.motion import ZERO, Motion
-from swm_ros.schedule import SAFE_ACTION
+from swm_ros.schedule import LARGEST_EPOCH, SAFE_ACTION
 
 FIRST = (0, 0, -1)  # comes before every command
 
@@ -40,7 +40,7 @@ class Cause(enum.Enum):
     FRAME = "frame"
     ORDER = "order"
     ESTOP = "estop"
-    BEFORE_RESET = "goal from before the reset"
+    BEFORE_RESET = "goal from before the reset or a pause"
     UNPLANNED_MOTION = "unplanned motion"
     NO_POSE = "no effector pose"
     ASLEEP = "waited while the guard was asleep"
@@ -78,6 +78,7 @@ class Guard:
         self._hull: Box | None = None  # where the effector may be, from its last pose and what was sent since
         self._position = np.zeros(3)
         self._pose_at = self._moved_at = 0.0
+        self._pose_stamp = 0
         self._most = np.array((*config.max_velocity, *config.max_angular_velocity))
         self._acceleration = np.array((*config.max_acceleration, *config.max_angular_acceleration))
         self._jerk = np.array((*config.max_jerk, *config.max_angular_jerk))
@@ -93,9 +94,17 @@ class Guard:
             self._deaf_until = now + self.config.control_period / 2
         self._awake_at = now
 
-    def see_effector(self, position: tuple[float, float, float], now: float) -> None:
-        """Take the effector's position (m, in the frame of commands); one that is not finite is ignored."""
-        if all(math.isfinite(v) for v in position):
+    def see_effector(self, position: tuple[float, float, float], now: float, stamp: int = 0) -> None:
+        """Take the effector's position; one that is not finite, or the last one once more, is ignored.
+
+        Args:
+            position: m, in the frame of commands.
+            now: receipt time, s.
+            stamp: when it was measured, ns of any clock; 0 where that is not said.
+        """
+        again = stamp != 0 and stamp == self._pose_stamp
+        if all(math.isfinite(v) for v in position) and not again:
+            self._pose_stamp = stamp
             self._position = np.asarray(position, float)
             self._hull = self._position, self._position
             self._pose_at = self._moved_at = now
@@ -109,10 +118,14 @@ class Guard:
     def reset(self) -> None:
         """Release the emergency stop. Only a goal given afterwards moves the robot: a release must not start it."""
         if self.estop:
-            self._barred_epoch = max(self._order[0], self._heard_epoch)
-            self._accepted_at = None
+            self.bar()
             self.message = "released; a new goal moves the robot"
         self.estop = False
+
+    def bar(self) -> None:
+        """Pass nothing of the goals that were heard of so far."""
+        self._barred_epoch = max(self._order[0], self._heard_epoch)
+        self._accepted_at = None
 
     def rest(self, now: float) -> Motion | None:
         """The safe action, when commands stay away or must not pass; None when nothing is to be sent.
@@ -189,6 +202,8 @@ class Guard:
             return Cause.ESTOP if self.estop else Cause.NOT_FINITE
         if motion.frame != self.config.frame:
             return Cause.ESTOP if self.estop else Cause.FRAME
+        if motion.order[0] > LARGEST_EPOCH:
+            return Cause.ESTOP if self.estop else Cause.ORDER
         if self.estop:
             self._heard_epoch = max(self._heard_epoch, motion.order[0])
             return Cause.ESTOP

@@ -23,7 +23,7 @@ from std_srvs.srv import Trigger
 from swm_core.errors import ConfigError
 from swm_msgs.msg import Command, GuardStatus
 from swm_ros import qos
-from swm_ros.conversions import vector
+from swm_ros.conversions import nanoseconds, vector
 from swm_ros.diagnostics import ERROR, OK, WARN, Health
 from swm_ros.guard import Cause, Guard, State
 from swm_ros.guard_config import GuardConfig
@@ -58,6 +58,7 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         """Declare parameters; the guard's state outlives deactivation, so that an emergency stop stays latched."""
         super().__init__("guard", GuardNodeConfig, **kwargs)
         self.guard = Guard(self.config)
+        self.robot: RobotPort | None = None
         self._reported: State | None = None
         self._told: set[Cause] = set()
 
@@ -67,7 +68,8 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         self.publisher = self.advertise(
             Command, qos.COMMAND_DRY_RUN if robot.dry_run else qos.COMMAND_SAFE, qos.COMMAND
         )
-        self.robot = RobotPort(robot, self.config.frame, self.config.control_period, self.advertise)
+        closed = self.robot.closed if self.robot else robot.gripper_start
+        self.robot = RobotPort(robot, self.config.frame, self.config.control_period, self.advertise, closed)
         if robot.dry_run:
             self.get_logger().warning(f"dry run: nothing leaves; what would is on {qos.COMMAND_DRY_RUN}")
         if robot.publish_tf:
@@ -76,8 +78,8 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         self.listen(Command, qos.COMMAND_RAW, self.on_command, qos.COMMAND)
         profile = qos.COMMAND if robot.pose_reliability == "reliable" else qos.SENSOR
         self.listen(PoseStamped, robot.pose_topic, self.on_pose, profile)
-        # Two subscriptions: one hears every publisher, the other gets what was latched before this node began.
-        for profile in (qos.GOAL, qos.LATCHED_EVENT):
+        # The first hears every publisher, the second loses nothing of reliable ones, the third gets what was latched.
+        for profile in (qos.SENSOR, qos.GOAL, qos.LATCHED_EVENT):
             stop = self.create_subscription(Bool, qos.ESTOP, self.on_estop, profile)
             self.own(functools.partial(self.destroy_subscription, stop))
         self.serve(Trigger, "~/estop", self.on_estop_service)
@@ -87,7 +89,8 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         self.every(self.config.command_timeout / 4, lambda: self.guard.wake(time.monotonic()))
 
     def start(self) -> None:
-        """Begin anew: commands from before the pause must not pass."""
+        """Begin anew: commands from before the pause, and of the goal pursued then, must not pass."""
+        self.guard.bar()
         self.watchdog.reset()
         self.report()
 
@@ -132,12 +135,15 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
     def send(self, command: Command) -> None:
         """Publish a command that may leave, for whoever listens and for the robot."""
         self.publisher.publish(command)
-        self.robot.send(command, self.get_clock().now().to_msg())
+        if self.robot:
+            self.robot.send(command, self.get_clock().now().to_msg())
 
     def on_pose(self, pose: PoseStamped) -> None:
         """Keep where the effector is."""
+        if self.robot is None:
+            return
         try:
-            self.guard.see_effector(self.robot.position(pose), time.monotonic())
+            self.guard.see_effector(self.robot.position(pose), time.monotonic(), nanoseconds(pose.header.stamp))
         except ConfigError as error:
             self.get_logger().error(str(error), once=True)
 

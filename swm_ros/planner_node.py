@@ -41,6 +41,8 @@ from swm_ros.planner_config import PlannerNodeConfig, collect_garbage, load_cont
 from swm_ros.planning_worker import Frame, Planned, PlanningWorker
 from swm_ros.schedule import SAFE_ACTION, ActivePlan, CommandSchedule, Step, Window
 
+OTHER_CLOCK = 10 * 10**9  # ns; a frame stamped so long before its episode is from a clock that tells nothing
+
 
 class Planner(ManagedNode[PlannerNodeConfig]):
     """The node."""
@@ -152,7 +154,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         if image is None:
             return
         received, stamp = time.monotonic(), nanoseconds(message.header.stamp)
-        if stamp < self._begun:
+        if self._begun - OTHER_CLOCK < stamp < self._begun:
             return  # of the episode before
         age = (self.get_clock().now().nanoseconds - stamp) / 1e9
         sane = 0 <= age < self.config.observation_timeout

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -85,7 +86,9 @@ class RobotInterface:
 class RobotPort:
     """Turns commands that may leave into the robot's messages, and the robot's poses into the guard's frame."""
 
-    def __init__(self, config: RobotInterface, frame: str, period: float, advertise: Callable[..., Publisher]) -> None:
+    def __init__(
+        self, config: RobotInterface, frame: str, period: float, advertise: Callable[..., Publisher], closed: float
+    ) -> None:
         """Make the publishers.
 
         Args:
@@ -93,9 +96,10 @@ class RobotPort:
             frame: the guard's.
             period: time for which one command acts, s.
             advertise: makes a publisher from type, topic and quality of service.
+            closed: how far the gripper is closed at first.
         """
         self.config, self.frame, self.period, self.base = config, frame, period, config.base
-        self.closed = config.gripper_start
+        self.closed, self._moved_at = closed, -math.inf
         self.twists: Publisher | None = None
         self.grippers: Publisher | None = None
         if config.twist_topic and not config.dry_run:
@@ -116,7 +120,10 @@ class RobotPort:
             self.twists.publish(self._twist(command, now))
         if self.grippers is not None and command.gripper:
             config = self.config
-            self.closed = min(max(self.closed + command.gripper * self.period, 0.0), 1.0)
+            moment = time.monotonic()
+            elapsed = min(moment - self._moved_at, self.period)  # commands that come in a burst move it no faster
+            self._moved_at = moment
+            self.closed = min(max(self.closed + command.gripper * elapsed, 0.0), 1.0)
             value = config.gripper_open + self.closed * (config.gripper_closed - config.gripper_open)
             single = config.gripper_type == "Float64"
             self.grippers.publish(Float64(data=value) if single else Float64MultiArray(data=[value]))

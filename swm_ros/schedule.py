@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+LARGEST_EPOCH = 2**62  # of a goal; they are milliseconds, and a larger one would leave no room for newer goals
 SAFE_ACTION = 0  # plan id of a command that belongs to no plan; such a command must be zero
 MAX_FRAME_AGE = 0.3  # s; an older stamp is a wrong clock: then the receipt time is taken
 

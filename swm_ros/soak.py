@@ -2,7 +2,7 @@
 """Lets the simulated stack work for an hour with a new goal every 20 s: `python -m swm_ros.soak`.
 
 It passes if the commands to the robot kept their rhythm with none missing, no node's memory grew after the warm-up, no
-node was replaced, and no node warned of anything.
+node was replaced, and no node warned of anything that is not explained here.
 """
 
 from __future__ import annotations
@@ -40,14 +40,16 @@ GOALS = (
     "reach the red moon", "push the red moon to the green star", "separate the red moon from the green star",
     "push the yellow pentagon to the red moon", "reach the blue cube", "push the green cube to the blue moon",
 )  # fmt: skip
-GOALS_AN_EPISODE = 6
 STARTUP, ANSWER = 180.0, 30.0  # s
+SETTLE = 3.0  # s of commands before they count
 PERIOD = 0.1  # s between commands
 LONGEST = 0.11  # s; the interval of which one in a hundred may be longer
 SAMPLE_EVERY = 5.0  # s between looks at the memory
 WARM_UP = 0.1  # of the time, before memory counts
 SHARE = 0.1  # of the time, at the beginning and at the end, whose medians are compared
 GROWTH = 0.02  # of a node's memory that is allowed
+# What nodes may warn of, by how it begins, and why that is no fault.
+EXPLAINED = {"guard: reduced: workspace limit": "a plan led over the border, and the guard cut it there; told once"}
 LOUD = re.compile(r"^\S+ (\S+)\s*\| \[(WARN|ERROR|FATAL)\] \[[^]]*\] \[[^]]*\]: (.*)$")
 
 
@@ -148,8 +150,6 @@ def play(client: StackClient, watch: Watch, seconds: float, every: float) -> int
     """
     begin, sampled, goals = time.monotonic(), -SAMPLE_EVERY, round(seconds / every)
     for number in tqdm(range(goals), unit="goal", mininterval=1.0 if sys.stderr.isatty() else 60.0):
-        if number % GOALS_AN_EPISODE == 0:
-            client.reset(6000 + number // GOALS_AN_EPISODE, timeout=ANSWER)
         status = client.send_goal(GOALS[number % len(GOALS)], ANSWER)
         if status.state == GoalStatus.REFUSED:
             raise BridgeError(f"goal {GOALS[number % len(GOALS)]!r} was refused: {status.message}")
@@ -178,7 +178,9 @@ def main(seconds: float, every: float, result: Path | None, log: Path) -> None:
     try:
         with launched(way, log):
             client.wait_ready(STARTUP)
+            client.send_goal(GOALS[0], ANSWER)
             client.wait(lambda: bool(watch.times), STARTUP, "a command")
+            client.spin(SETTLE)
             watch.begin()
             goals = play(client, watch, seconds, every)
             told = warnings_in(log.read_text(errors="replace"))  # before the stack is taken down
@@ -211,7 +213,8 @@ def main(seconds: float, every: float, result: Path | None, log: Path) -> None:
         }  # fmt: skip
         result.write_text(json.dumps(made | provenance(), indent=1) + "\n")
     worn = [name for name, share in grown.items() if share > GROWTH]
-    if rhythm.missing or rhythm.p99 > LONGEST or worn or told or replaced:
+    strange = [text for text in told if not text.startswith(tuple(EXPLAINED))]
+    if rhythm.missing or rhythm.p99 > LONGEST or worn or strange or replaced:
         raise click.ClickException(f"memory grew: {worn}; replaced: {replaced}; see above (the nodes' log: {log})")
 
 

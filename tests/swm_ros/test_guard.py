@@ -16,7 +16,7 @@ from swm_ros.guard import Cause, Guard, State
 from swm_ros.guard_config import SAFE_ACTIONS, GuardConfig
 from swm_ros.guard_limits import stay_inside, stay_out
 from swm_ros.motion import Motion
-from swm_ros.schedule import SAFE_ACTION
+from swm_ros.schedule import LARGEST_EPOCH, SAFE_ACTION
 
 CONFIG = GuardConfig(
     max_velocity=(0.3, 0.3, 0.0),
@@ -166,6 +166,41 @@ def test_a_release_of_the_emergency_stop_moves_nothing_and_a_new_goal_does():
         assert guard.judge(planned((0.1, 0.0, 0.0), plan=5, epoch=epoch), 0.1) is None
     assert guard.counts[Cause.BEFORE_RESET] == 2
     assert guard.judge(planned((0.1, 0.0, 0.0), epoch=9), 0.15) is not None
+
+
+def test_after_a_pause_the_goal_from_before_it_moves_nothing():
+    guard = ready()
+    assert guard.judge(planned((0.1, 0.0, 0.0), epoch=7), 0.0) is not None
+    guard.bar()
+    assert guard.judge(planned((0.1, 0.0, 0.0), plan=2, epoch=7), 0.1) is None
+    assert guard.counts == {Cause.BEFORE_RESET: 1}
+    assert guard.judge(planned((0.1, 0.0, 0.0), epoch=8), 0.1) is not None
+
+
+def test_an_epoch_that_leaves_no_room_for_newer_goals_is_refused_and_forgotten():
+    guard = ready()
+    assert guard.judge(planned((0.1, 0.0, 0.0), epoch=2**64 - 1), 0.0) is None
+    guard.latch_estop("button")
+    assert guard.judge(planned((0.1, 0.0, 0.0), epoch=2**64 - 1), 0.0) is None
+    guard.reset()
+    assert guard.epoch == 0
+    assert guard.judge(planned((0.1, 0.0, 0.0), epoch=LARGEST_EPOCH), 0.1) is not None
+
+
+def test_a_pose_that_is_repeated_does_not_hide_the_way_made_since():
+    guard = ready(config=replace(CONFIG, pose_timeout=0.3))
+    x = 0.4
+    guard.see_effector((x, 0.0, 0.01), 0.0, stamp=1)
+    for i in range(1, 30):
+        guard.see_effector((x, 0.0, 0.01), i * 0.1, stamp=1)  # the driver hangs, and says the same again and again
+        passed = guard.judge(planned((0.3, 0.0, 0.0), step=i), i * 0.1)
+        moved = 0.0 if passed is None else passed.linear[0] * 0.1
+        x += moved
+    assert x < 0.51, "nothing passes once the pose is too old"
+    assert guard.counts[Cause.NO_POSE]
+    guard.see_effector((0.4, 0.0, 0.01), 3.0, stamp=0)
+    guard.see_effector((0.4, 0.0, 0.01), 3.1, stamp=0)  # a driver that does not stamp
+    assert guard.judge(planned((0.3, 0.0, 0.0), step=40), 3.2) is not None
 
 
 def test_the_safe_action_is_the_declared_one():

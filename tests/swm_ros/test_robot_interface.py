@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands in a robot's own messages and frames, and its poses in the guard's."""
 
+import itertools
 import math
 
 import numpy as np
@@ -46,7 +47,8 @@ def command(x=0.0, y=0.0, yaw=0.0, gripper=0.0) -> Command:
 
 
 def port(sent, **settings) -> RobotPort:
-    return RobotPort(RobotInterface(**settings), "world", 0.1, sent.advertise)
+    config = RobotInterface(**settings)
+    return RobotPort(config, "world", 0.1, sent.advertise, config.gripper_start)
 
 
 def test_velocities_are_turned_into_the_robots_frame_and_stamped_by_this_machines_clock():
@@ -67,8 +69,11 @@ def test_without_a_frame_of_its_own_the_robot_gets_the_guards():
 
 
 @pytest.mark.parametrize(("kind", "message"), [("Float64", Float64), ("Float64MultiArray", Float64MultiArray)])
-def test_the_gripper_gets_positions_in_its_controllers_unit_and_nothing_when_it_is_left_alone(kind, message):
-    sent = Sent()
+def test_the_gripper_gets_positions_in_its_controllers_unit_and_nothing_when_it_is_left_alone(
+    kind, message, monkeypatch
+):
+    sent, clock = Sent(), itertools.count(5.0, 0.2)
+    monkeypatch.setattr("swm_ros.robot_interface.time.monotonic", lambda: next(clock))
     robot = port(
         sent, gripper_topic="/gripper", gripper_type=kind, gripper_open=0.08, gripper_closed=0.0, gripper_start=0.5
     )
@@ -76,6 +81,15 @@ def test_the_gripper_gets_positions_in_its_controllers_unit_and_nothing_when_it_
         robot.send(command(gripper=rate), NOW)
     values = [m.data if message is Float64 else m.data[0] for _, m in sent.messages]
     assert values == pytest.approx([0.06, 0.0, 0.008])
+
+
+def test_a_burst_of_commands_moves_the_gripper_no_faster(monkeypatch):
+    sent, clock = Sent(), itertools.count(5.0, 0.01)
+    monkeypatch.setattr("swm_ros.robot_interface.time.monotonic", lambda: next(clock))
+    robot = port(sent, gripper_topic="/gripper", gripper_type="Float64", gripper_open=0.0, gripper_closed=1.0)
+    for _ in range(11):
+        robot.send(command(gripper=2.0), NOW)
+    assert robot.closed == pytest.approx(2.0 * (0.1 + 10 * 0.01)), "the time of the first, and what passed since"
 
 
 def test_in_a_dry_run_the_robot_has_not_even_a_publisher():
