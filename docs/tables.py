@@ -123,6 +123,7 @@ def count(patterns: str) -> str:
 def fault_cells(found: dict[str, Any]) -> list[str]:
     """What one fault did to the robot."""
     stopped = "goes on" if found["stopped_after"] is None else f"{found['stopped_after']:.2f} s"
+    stopped += "" if found["must_stop"] or found["stopped_after"] is None else ", for a moment; it need not"
     moving = f"{found['moving_after']:.1f} s" if found["moving_after"] else ""
     return [found["name"], stopped, moving, found["recovery"]]
 
