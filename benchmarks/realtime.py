@@ -8,8 +8,6 @@ each combination for a while in the simulation and prints a line for it.
 from __future__ import annotations
 
 import itertools
-import json
-import os
 import signal
 import subprocess
 import time
@@ -22,11 +20,12 @@ import click
 import numpy as np
 import rclpy
 
+from swm_core.cli import write_json
 from swm_core.evaluation.provenance import provenance
 from swm_msgs.msg import Command, PlanStats
 from swm_ros import qos
 from swm_ros.client import StackClient
-from swm_ros.stack import ENVIRONMENT, NodeProcess, StackOptions, parameter_file, stack
+from swm_ros.stack import NodeProcess, StackOptions, adopt_environment, parameter_file, stack
 
 STARTUP = 180.0  # s
 SETTLE = 3.0  # s before the measurement
@@ -99,8 +98,7 @@ def numbers(times: np.ndarray, plans: Sequence[PlanStats], seconds: float) -> di
 @click.option("--log", type=click.Path(path_type=Path), default=Path("out/realtime.log"), show_default=True)
 def main(threads: str, niceness: str, garbage: str, seconds: float, result: Path | None, log: Path) -> None:
     """Measure all combinations; the machine should be idle otherwise."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    adopt_environment()
     found = []
     for count, nice, policy in itertools.product(threads.split(","), niceness.split(","), garbage.split(",")):
         one = measure({"threads": int(count), "niceness": int(nice), "garbage": policy}, seconds, log)
@@ -110,9 +108,7 @@ def main(threads: str, niceness: str, garbage: str, seconds: float, result: Path
             f"gap p99 {one['gap_p99_ms']:6.1f} ms  plan p50 {one['plan_p50_ms']:6.1f} ms  "
             f"late {one['late_share']:.0%}  first command {one['first_command_age_p50_ms'] or 0:.0f} ms after the frame"
         )
-        if result:
-            result.parent.mkdir(parents=True, exist_ok=True)
-            result.write_text(json.dumps({"seconds": seconds, "runs": found} | provenance(), indent=2) + "\n")
+        write_json(result, {"seconds": seconds, "runs": found} | provenance())
 
 
 if __name__ == "__main__":

@@ -8,9 +8,8 @@ A table stands between `<!-- KIND` with its rows, `-->` and `<!-- end -->`. A ro
 has`, the last part optional. Kinds: tasks (success rates), speed (milliseconds a plan), answers (accuracies of
 answers), types (accuracies per question type; one row, one file), grid (the first row is the header; in the others,
 what ends in .json becomes that file's success rate), foretold (what plans foresaw beside what happened), faults (when
-the robot stood still; one row, one file), soak (rhythm and memory of a long run; one row, one file), compared (two ways
-of planning on the same layouts; one row, one file), lines (as grid, with patterns of paths, which become numbers of
-files and lines).
+the robot stood still; one row, one file), compared (two ways of planning on the same layouts; one row, one file), lines
+(as grid, with patterns of paths, which become numbers of files and lines).
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from swm_core.evaluation.statistics import wilson_interval
 
 HERE = Path(__file__).resolve().parent
 PAGES = ("results.md", "faults.md", "new_environment.md")
-KINDS = "tasks|speed|answers|types|grid|foretold|faults|soak|compared|lines"
+KINDS = "tasks|speed|answers|types|grid|foretold|faults|compared|lines"
 TABLE = re.compile(rf"<!-- ({KINDS})\n(.*?)-->\n(.*?)<!-- end -->", re.DOTALL)
 
 
@@ -56,7 +55,6 @@ HEADERS = {
     "speed": ["one plan", "median ms", "p95 ms", "of ours"],
     "types": ["question type", "no", "yes", "balanced"],
     "faults": ["fault", "stands still after", "moves again after", "how it recovers"],
-    "soak": ["", "measured", "wanted"],
     "compared": ["", "success", "median s of those that both reached"],
 }
 
@@ -128,21 +126,6 @@ def fault_cells(found: dict[str, Any]) -> list[str]:
     return [found["name"], stopped, moving, found["recovery"]]
 
 
-def soak_cells(found: dict[str, Any]) -> list[list[str]]:
-    """Rhythm, and memory of each node, of a long run."""
-    rhythm, memory = found["rhythm"], found["memory"]
-    p50, p99, longest = (f"{1e3 * rhythm[name]:.1f} ms" for name in ("p50", "p99", "longest"))
-    nodes = [[f"memory of {name}", f"{memory[name][-1][1]:.0f} MiB, grown by {100 * share:.2f} %", "2 %"]
-             for name, share in sorted(found["growth"].items())]  # fmt: skip
-    return [
-        ["time, goals, plans", f"{found['seconds'] / 60:.0f} min, {found['goals']}, {found['plans']}", "60 min"],
-        ["commands, missing", f"{rhythm['commands']}, {rhythm['missing']}", "10 a second, 0"],
-        ["interval: median, p99, longest", f"{p50}, {p99}, {longest}", "p99 110 ms"],
-        ["warnings, nodes that ended", f"{sum(found['warnings'].values())}, {len(found['replaced'])}", "0, 0"],
-        *nodes,
-    ]
-
-
 def compared_cells(found: dict[str, Any]) -> list[list[str]]:
     """Two ways of planning, and the paired tests."""
     test = found["compared"]
@@ -163,8 +146,8 @@ def one_file(kind: str, file: str) -> list[list[str]]:
     found = load(file)
     if kind == "faults":
         rows = [fault_cells(one) for one in found["faults"]]
-    elif kind in ("soak", "compared"):
-        rows = soak_cells(found) if kind == "soak" else compared_cells(found)
+    elif kind == "compared":
+        rows = compared_cells(found)
     elif kind == "types":
         types = found["types"].items()
         parts = ((name, t["no"]["accuracy"], t["yes"]["accuracy"], t["balanced"]) for name, t in types)

@@ -6,8 +6,6 @@ The sequence of faults follows from the seed; what they meet depends on the mach
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import time
 from collections import Counter
@@ -18,11 +16,12 @@ from pathlib import Path
 import click
 import rclpy
 
+from swm_core.cli import write_json
 from swm_core.errors import SwmError
 from swm_core.evaluation.provenance import provenance
 from swm_ros.faults import FAULTS, GOALS, SEEDS
 from swm_ros.rig import STARTUP, Rig
-from swm_ros.stack import ENVIRONMENT, StackOptions, stack
+from swm_ros.stack import StackOptions, adopt_environment, stack
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,7 @@ def run(rig: Rig, seconds: float, seed: int, reach: bool = True) -> Outcome:
 @click.option("--log", type=click.Path(path_type=Path), default=Path("out/chaos.log"), show_default=True)
 def main(seconds: float, seed: int, result: Path | None, log: Path) -> None:
     """Random faults against the simulated stack; exit status 0 if it works afterwards and no command was too fast."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    adopt_environment()
     rclpy.init()
     rig = Rig(stack(StackOptions()), log)
     try:
@@ -119,9 +117,7 @@ def main(seconds: float, seed: int, result: Path | None, log: Path) -> None:
     finally:
         rig.close()
         rclpy.try_shutdown()
-    if result:
-        result.parent.mkdir(parents=True, exist_ok=True)
-        result.write_text(json.dumps(asdict(outcome) | provenance(), indent=2) + "\n")
+    write_json(result, asdict(outcome) | provenance())
     click.echo(
         f"{sum(outcome.faults.values())} faults in {seconds:.0f} s; {outcome.commands} commands, "
         f"{outcome.outside_limits} outside the limits; goal reached afterwards: {outcome.reached}"

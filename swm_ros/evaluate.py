@@ -11,7 +11,6 @@ with a robot that stands while it is planned for (synchronous).
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -22,6 +21,7 @@ from statistics import median
 import click
 import rclpy
 
+from swm_core.cli import write_json
 from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
 from swm_core.errors import BridgeError, ConfigError, SwmError
 from swm_core.evaluation.provenance import provenance
@@ -36,7 +36,7 @@ from swm_ros.client import StackClient
 from swm_ros.evaluated_stack import ASYNCHRONOUS, LOCKSTEP, REHEARSALS, SYNCHRONOUS, Way, launched, simulated
 from swm_ros.evaluated_stack import rehearsal as rehearsed
 from swm_ros.goals import TERMINAL
-from swm_ros.stack import ENVIRONMENT
+from swm_ros.stack import adopt_environment
 
 BOTH = "both"  # asynchronous and synchronous
 STARTUP = 180.0  # s, on a busy machine
@@ -199,8 +199,7 @@ def main(
     """Evaluate a task through ROS 2, in lockstep or in real time, by the simulator's truth."""
     if (planning != LOCKSTEP and rehearsal) or (planning == BOTH and attach):
         raise click.UsageError("--planning goes neither with --rehearsal nor, where it is both, with --attach")
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    adopt_environment()
     log = result.with_suffix(".log") if result else Path("out/evaluate.log")
     found: dict[Way, list[Outcome]] = {}
     try:
@@ -223,8 +222,7 @@ def main(
             made["compared"] = compared(*found.values())
         if result and any(found.values()):
             whole = made if len(made) > 1 else next(iter(made.values()))
-            result.parent.mkdir(parents=True, exist_ok=True)
-            result.write_text(json.dumps(whole | {"weights_hash": weights} | provenance(), indent=2) + "\n")
+            write_json(result, whole | {"weights_hash": weights} | provenance())
     for way in found:
         one = made[way.name]
         low, high = one["interval"]

@@ -7,9 +7,7 @@ that the bridge executes the last one.
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,11 +17,12 @@ import click
 import numpy as np
 import rclpy
 
+from swm_core.cli import write_json
 from swm_core.errors import BridgeError, SwmError
 from swm_core.evaluation.provenance import provenance
 from swm_msgs.msg import Command, StackStatus
 from swm_ros.rig import STARTUP, Rig, moving
-from swm_ros.stack import ENVIRONMENT, StackOptions, stack
+from swm_ros.stack import StackOptions, adopt_environment, stack
 
 ROBOT_TIMEOUT = 0.2  # s, `command_timeout` of the bridge
 STOP_WITHIN = 0.3  # s, for every fault that must stop the robot
@@ -236,8 +235,7 @@ def again(rig: Rig, fault: Fault, end: float, seed: int) -> tuple[float, float]:
 @click.option("--log", type=click.Path(path_type=Path), default=Path("out/faults.log"), show_default=True)
 def main(only: str, result: Path | None, log: Path) -> None:
     """Measure how long the simulated robot goes on moving with each fault, and whether it moves again."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    adopt_environment()
     chosen = [fault for fault in (*FAULTS, LAST) if only in fault.name]
     if not chosen:
         raise click.ClickException(f"no fault is named like {only!r}; there are {', '.join(f.name for f in FAULTS)}")
@@ -257,9 +255,8 @@ def main(only: str, result: Path | None, log: Path) -> None:
         rig.close()
         rclpy.try_shutdown()
         if result and found:
-            result.parent.mkdir(parents=True, exist_ok=True)
             made = {"faults": [asdict(one) for one in found], "outside_limits": len(rig.outside)} | provenance()
-            result.write_text(json.dumps(made, indent=2) + "\n")
+            write_json(result, made)
     late = [one.name for one in found if not one.as_wanted]
     if late or rig.outside:
         raise click.ClickException(f"too late: {late}; commands outside the limits: {len(rig.outside)}")

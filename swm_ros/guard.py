@@ -197,16 +197,22 @@ class Guard:
         late = self._accepted_at is not None and now - self._accepted_at > self.config.command_timeout
         return self.config.check_freshness and late
 
-    def _refusal(self, motion: Motion, now: float) -> Cause | None:
+    def _malformed(self, motion: Motion) -> Cause | None:
+        """What no command may be, whatever the guard is doing."""
         if not all(math.isfinite(v) for v in (*motion.linear, *motion.angular, motion.gripper)):
-            return Cause.ESTOP if self.estop else Cause.NOT_FINITE
+            return Cause.NOT_FINITE
         if motion.frame != self.config.frame:
-            return Cause.ESTOP if self.estop else Cause.FRAME
-        if motion.order[0] > LARGEST_EPOCH:
-            return Cause.ESTOP if self.estop else Cause.ORDER
+            return Cause.FRAME
+        return Cause.ORDER if motion.order[0] > LARGEST_EPOCH else None
+
+    def _refusal(self, motion: Motion, now: float) -> Cause | None:
+        malformed = self._malformed(motion)
         if self.estop:
-            self._heard_epoch = max(self._heard_epoch, motion.order[0])
+            if malformed is None:
+                self._heard_epoch = max(self._heard_epoch, motion.order[0])
             return Cause.ESTOP
+        if malformed is not None:
+            return malformed
         if motion.order[1] == SAFE_ACTION:
             return None if motion.still else Cause.UNPLANNED_MOTION
         if motion.order[0] <= self._barred_epoch:

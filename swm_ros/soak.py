@@ -7,8 +7,6 @@ node was replaced, and no node warned of anything that is not explained here.
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import sys
 import time
@@ -25,7 +23,8 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from tqdm import tqdm
 
-from swm_core.environment import DEFAULT_ENVIRONMENT, load_environment
+from swm_core.cli import write_json
+from swm_core.environment import DEFAULT_ENVIRONMENT
 from swm_core.errors import BridgeError, SwmError
 from swm_core.evaluation.provenance import provenance
 from swm_core.models.shipped import shipped_model
@@ -34,7 +33,7 @@ from swm_msgs.msg import Command, GoalStatus, Heartbeat, PlanStats
 from swm_ros import qos
 from swm_ros.client import StackClient
 from swm_ros.evaluated_stack import Way, launched
-from swm_ros.stack import ENVIRONMENT
+from swm_ros.stack import adopt_environment
 
 GOALS = (
     "reach the red moon", "push the red moon to the green star", "separate the red moon from the green star",
@@ -106,23 +105,20 @@ class Watch:
     def __init__(self, client: StackClient) -> None:
         """Listen."""
         self.times: list[float] = []
-        self.plans: list[tuple[float, bool]] = []
+        self.late: list[bool] = []  # of each plan
         self.pids: dict[str, set[int]] = {}
         self.memory: dict[str, list[tuple[float, float]]] = {}
         node = client.node
         node.create_subscription(Command, qos.COMMAND_SAFE, lambda _: self.times.append(time.monotonic()), qos.COMMAND)
-        node.create_subscription(PlanStats, qos.PLAN_STATS, self._on_plan, qos.RECORD)
+        node.create_subscription(PlanStats, qos.PLAN_STATS, lambda stats: self.late.append(stats.late), qos.RECORD)
         node.create_subscription(
             Heartbeat, qos.HEARTBEAT, lambda beat: self.pids.setdefault(beat.node, set()).add(beat.pid), qos.RECORD
         )
 
-    def _on_plan(self, stats: PlanStats) -> None:
-        self.plans.append((stats.total_seconds, stats.late))
-
     def begin(self) -> None:
         """Forget what came before."""
         self.times.clear()
-        self.plans.clear()
+        self.late.clear()
 
     def sample(self, at: float) -> None:
         """Note each node's memory, MiB, at a time since the start, s."""
@@ -168,9 +164,7 @@ def play(client: StackClient, watch: Watch, seconds: float, every: float) -> int
 @click.option("--log", type=click.Path(path_type=Path), default=Path("out/soak.log"), show_default=True)
 def main(seconds: float, every: float, result: Path | None, log: Path) -> None:
     """Let the simulated stack work for a long time; exit status 0 if nothing wore out. The machine should be idle."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    load_environment(DEFAULT_ENVIRONMENT)
+    adopt_environment()
     way = Way("soak", "ROS 2, real time", ("swm_ros.launcher", DEFAULT_ENVIRONMENT, "--keep-going"), True)
     rclpy.init()
     client = StackClient("soak")
@@ -194,7 +188,7 @@ def main(seconds: float, every: float, result: Path | None, log: Path) -> None:
     rhythm = Rhythm.of(watch.times)
     grown = {name: growth(samples, seconds) for name, samples in watch.memory.items()}
     replaced = sorted(name for name, pids in watch.pids.items() if len(pids) > 1)
-    late = [share for _, share in watch.plans]
+    late = watch.late
     click.echo(
         f"{goals} goals; {len(late)} plans, {sum(late)} late; {rhythm.commands} commands, {rhythm.missing} missing"
     )
@@ -205,13 +199,12 @@ def main(seconds: float, every: float, result: Path | None, log: Path) -> None:
     for text, count in told.most_common():
         click.echo(f"{count:5d} times {text}")
     if result:
-        result.parent.mkdir(parents=True, exist_ok=True)
         made = {
             "seconds": seconds, "goal_every": every, "rhythm": asdict(rhythm), "growth": grown, "memory": watch.memory,
             "warnings": told, "goals": goals, "plans": len(late), "late_plans": sum(late), "replaced": replaced,
             "weights_hash": weights_hash(shipped_model(DEFAULT_ENVIRONMENT)),
         }  # fmt: skip
-        result.write_text(json.dumps(made | provenance(), indent=1) + "\n")
+        write_json(result, made | provenance())
     worn = [name for name, share in grown.items() if share > GROWTH]
     strange = [text for text in told if not text.startswith(tuple(EXPLAINED))]
     if rhythm.missing or rhythm.p99 > LONGEST or worn or strange or replaced:

@@ -210,6 +210,12 @@ def names_of_nodes(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def adopt_environment() -> None:
+    """Have this process talk to a simulated stack as its nodes do, where the user has not chosen otherwise."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
 def robot_environment(processes: Sequence[NodeProcess]) -> dict[str, str]:
     """Variables for a robot's nodes: they find each other over the network, unless the robot is a rehearsal's."""
     return ENVIRONMENT if any(process.name == "robot" for process in processes) else THREADS
