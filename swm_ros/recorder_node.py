@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -30,6 +31,7 @@ from swm_ros.remote_parameters import ask_parameters, known_nodes
 from swm_ros.stack import NAMESPACE
 
 DISCOVERY_PERIOD = 0.5  # s
+ASK_AGAIN, ASK_AT_MOST = 4, 5  # rounds of discovery until a node is asked again for its parameters; how often it is
 TOPICS = (f"{NAMESPACE}/", "/camera/", qos.DIAGNOSTICS, qos.ROSOUT, "/tf", "/tf_static")
 
 
@@ -60,7 +62,8 @@ class Recorder(ManagedNode[RecorderConfig]):
         self.path = recording_path(Path(self.config.path).expanduser())
         self.problem = ""
         self._topics: set[str] = set()
-        self._nodes: set[str] = {self.get_fully_qualified_name()}
+        self._answered: set[str] = {self.get_fully_qualified_name()}  # nodes whose parameters are recorded
+        self._waited: Counter[str] = Counter()  # rounds of discovery since the others were first seen
         self._model = ""
 
     def setup(self) -> None:
@@ -76,7 +79,8 @@ class Recorder(ManagedNode[RecorderConfig]):
         """End the file."""
         file, self.file = self.file, None
         self._topics.clear()
-        self._nodes = {self.get_fully_qualified_name()}
+        self._answered = {self.get_fully_qualified_name()}
+        self._waited.clear()
         if file is None:
             return
         try:
@@ -106,10 +110,12 @@ class Recorder(ManagedNode[RecorderConfig]):
             if topic not in self._topics and self.wanted(topic) and len(kinds) == 1 and self.count_publishers(topic):
                 self._topics.add(topic)
                 self.record(topic, kinds[0])
-        for node in known_nodes(self) - self._nodes:
+        for node in known_nodes(self) - self._answered:
             if node.rpartition("/")[0] == NAMESPACE:
-                self._nodes.add(node)
-                ask_parameters(self, node, partial(self.keep_parameters, node))
+                again, rest = divmod(self._waited[node], ASK_AGAIN)  # a question to a node that comes up can be lost
+                self._waited[node] += 1
+                if rest == 0 and again < ASK_AT_MOST:
+                    ask_parameters(self, node, partial(self.keep_parameters, node))
 
     def wanted(self, topic: str) -> bool:
         """Whether a topic is to be recorded."""
@@ -164,8 +170,9 @@ class Recorder(ManagedNode[RecorderConfig]):
 
     def keep_parameters(self, node: str, values: dict[str, object]) -> None:
         """Write a node's settings."""
-        if self.file is None:
+        if self.file is None or node in self._answered:
             return
+        self._answered.add(node)
         try:
             self.file.metadata(PARAMETERS_RECORD, {"node": node} | {name: json.dumps(v) for name, v in values.items()})
         except RecordingError as error:
@@ -175,7 +182,8 @@ class Recorder(ManagedNode[RecorderConfig]):
         """Whether it records, and how much."""
         if self.file is None:
             return Health(ERROR, f"not recording: {self.problem}")
-        return Health(OK, f"recording to {self.path}", {"messages": self.file.messages, "topics": len(self._topics)})
+        counts = {"messages": self.file.messages, "topics": len(self._topics), "settings": len(self._answered) - 1}
+        return Health(OK, f"recording to {self.path}", counts)
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ SAID = {
     qos.OBSERVATION, qos.CAMERA_IMAGE, qos.GOAL_STATUS, qos.ACTIVE_GOAL, qos.PLAN, qos.PLAN_STATS, qos.COMMAND_RAW,
     qos.COMMAND_SAFE, qos.GUARD_STATUS, qos.EFFECTOR_POSE, qos.DIAGNOSTICS, qos.ROSOUT,
 }  # fmt: skip
+ASKED = {"/swm/planner", "/swm/guard", "/swm/perception"}  # nodes of which the settings are recorded
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +37,12 @@ def recorded(line, processes, tmp_path_factory):
         qos.DIAGNOSTICS, lambda d: d.status[0].name == "swm/recorder" and d.status[0].level == DiagnosticStatus.OK
     )
     pursue(line)
-    wanted = len(SAID)
-    line.wait_for(
-        qos.DIAGNOSTICS,
-        lambda d: any(v.key == "topics" and int(v.value) >= wanted for s in d.status for v in s.values),
-        time.monotonic(),
-    )
+    for key, wanted in (("topics", len(SAID)), ("settings", len(ASKED))):
+        line.wait_for(
+            qos.DIAGNOSTICS,
+            lambda d, key=key, n=wanted: any(v.key == key and int(v.value) >= n for s in d.status for v in s.values),
+            time.monotonic(),
+        )
     time.sleep(2.0)  # something to record on each topic
     process = processes.running.pop("recorder")
     process.terminate()
@@ -74,7 +75,7 @@ def test_another_reader_finds_every_topic_and_the_facts(recorded):
     assert json.loads(facts["swm.goal"][0]["task"])["subgoals"][0]["questions"][0]["desired"] is True
     assert facts["swm.model"][0]["weights"] == "scripted"
     settings = {record["node"]: record for record in facts["swm.parameters"]}
-    assert set(settings) >= {"/swm/planner", "/swm/guard", "/swm/perception"}
+    assert set(settings) >= ASKED
     assert json.loads(settings["/swm/planner"]["planner.horizon"]) == 16
     assert json.loads(settings["/swm/guard"]["max_velocity"]) == [0.3, 0.3, 0.0]
 
