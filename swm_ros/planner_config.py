@@ -38,6 +38,8 @@ class PlannerNodeConfig:
         objects_from_scene: take the names from /swm/scene_state instead, which only a simulator publishes.
         observation_timeout: time without a frame after which motion is held, s.
         latency: first guess of the time one plan takes, s; measured from then on.
+        planning_time: what a plan is given at least where planning overlaps execution, s. More time is more iterations,
+            for actions that are executed later.
         stop_when_complete: whether a goal ends when the model answers its completion question as wanted; evaluation
             turns it off and lets the simulator's truth decide.
         threads: threads of the model's mathematics; 0 for what the environment says (OMP_NUM_THREADS).
@@ -59,6 +61,7 @@ class PlannerNodeConfig:
     objects_from_scene: bool = False
     observation_timeout: float = field(default=0.25, metadata={"range": (0.01, 10.0)})
     latency: float = field(default=0.1, metadata={"range": (0.001, 10.0)})
+    planning_time: float = field(default=0.15, metadata={"range": (0.0, 10.0)})
     stop_when_complete: bool = True
     threads: int = field(default=0, metadata={"range": (0, 256)})
     niceness: int = field(default=0, metadata={"range": (0, 19)})

@@ -32,6 +32,7 @@ from swm_ros.ask import Asker
 from swm_ros.conversions import action_to_twist, nanoseconds, stamp_of
 from swm_ros.diagnostics import Health
 from swm_ros.explaining import Explainer
+from swm_ros.frame_clock import OTHER_CLOCK, FrameClock
 from swm_ros.goal_server import GoalServer
 from swm_ros.goals import Goal
 from swm_ros.images import Reader
@@ -40,8 +41,6 @@ from swm_ros.plan_messages import Numbered, plan_message, plan_stats, planning_h
 from swm_ros.planner_config import PlannerNodeConfig, collect_garbage, load_controller, load_goal_parser
 from swm_ros.planning_worker import Frame, Planned, PlanningWorker
 from swm_ros.schedule import SAFE_ACTION, ActivePlan, CommandSchedule, Step, Window
-
-OTHER_CLOCK = 10 * 10**9  # ns; a frame stamped so long before its episode is from a clock that tells nothing
 
 
 class Planner(ManagedNode[PlannerNodeConfig]):
@@ -58,6 +57,8 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         self._make_controller = make_controller
         self.lockstep = self.config.mode == "lockstep"
         self.frame: Frame | None = None
+        self.clock = FrameClock(self.config.observation_timeout)
+        self._told_offset = 0.0  # s, of the camera's clock
         self.worker: PlanningWorker | None = None
         self._plan_id, self._late_plans = 0, 0
         self._missed = 0  # plans that were stopped by their deadline
@@ -78,7 +79,9 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         ready = self.create_guard_condition(self.collect)
         self.own(lambda: self.destroy_guard_condition(ready))
         self.worker = PlanningWorker(lambda: self._make_controller(config), ready.trigger, config.niceness)
-        self.schedule = CommandSchedule(self.spec.control_period, self.spec.action_dim, config.latency)
+        self.schedule = CommandSchedule(
+            self.spec.control_period, self.spec.action_dim, config.latency, config.planning_time
+        )
         names = config.objects or self.spec.default_objects
         parse = load_goal_parser(config, self.get_logger().warning)
         self.goals = GoalServer(self, entry, names, self.begin, self.finish_goal, parse)
@@ -149,23 +152,33 @@ class Planner(ManagedNode[PlannerNodeConfig]):
             self.worker.forget()
 
     def on_observation(self, message: Image) -> None:
-        """Keep the newest frame and use it when the worker is free; one that is malformed counts as none."""
+        """Keep the newest frame and use it when the worker is free; one that is malformed or late counts as none."""
         image = self.reader.read(message)
         if image is None:
             return
         received, stamp = time.monotonic(), nanoseconds(message.header.stamp)
-        if self._begun - OTHER_CLOCK < stamp < self._begun:
+        if 0 < self._begun - stamp < OTHER_CLOCK * 1e9:
             return  # of the episode before
-        age = (self.get_clock().now().nanoseconds - stamp) / 1e9
-        sane = 0 <= age < self.config.observation_timeout
+        age = 0.0 if self.lockstep else self.clock.age(stamp, self.get_clock().now().nanoseconds, received)
+        self.tell_offset()
+        if age is None:
+            return
         previous = self.frame.stamp if self.frame else None
-        self.frame = Frame(image, stamp, received, received - age if sane else received)
+        self.frame = Frame(image, stamp, received, received - age)
         self.silence.reset()
         if self.lockstep and stamp == self._answered:
             self.answer_again()
         if self.lockstep and previous is not None and abs(stamp - previous) > 1.5e9 * self.spec.control_period:
             self.forget_scene()  # frames are missing or another episode began
         self.dispatch()
+
+    def tell_offset(self) -> None:
+        """Say it once when the camera's clock is held for another."""
+        offset = self.clock.offset
+        if abs(offset - self._told_offset) > self.config.observation_timeout:
+            self._told_offset = offset
+            side, way = "before" if offset > 0 else "after", "taken for another clock; synchronize the two"
+            self.get_logger().warning(f"frames are stamped {abs(offset):.1f} s {side} this machine's time: {way}")
 
     def dispatch(self) -> None:
         """Answer the newest frame from the present plan (lockstep), or give it to the worker if that is free."""
@@ -268,7 +281,8 @@ class Planner(ManagedNode[PlannerNodeConfig]):
             return
         self.schedule.clear()
         self.send_zero()
-        self.goals.wait(f"no camera frame for {self.config.observation_timeout:.2f} s on {qos.OBSERVATION}")
+        late = f"; {self.clock.late} were too old" if self.clock.late else ""
+        self.goals.wait(f"no camera frame for {self.config.observation_timeout:.2f} s on {qos.OBSERVATION}{late}")
 
     def send(self, step: Step) -> None:
         """Publish one step of a plan."""
@@ -314,6 +328,7 @@ class Planner(ManagedNode[PlannerNodeConfig]):
         silent = not self.lockstep and age > self.config.observation_timeout
         model = self.worker.weights if self.worker else ""
         values = {"model": model, "plans": self._plan_id, "late_plans": self._late_plans}
+        values |= {"late_frames": self.clock.late, "camera_clock_behind": self.clock.offset}
         return planning_health(self._newest, self.goals.goal, silent, values | {"deadlines_missed": self._missed})
 
 

@@ -17,7 +17,6 @@ import numpy as np
 
 LARGEST_EPOCH = 2**62  # of a goal; they are milliseconds, and a larger one would leave no room for newer goals
 SAFE_ACTION = 0  # plan id of a command that belongs to no plan; such a command must be zero
-MAX_FRAME_AGE = 0.3  # s; an older stamp is a wrong clock: then the receipt time is taken
 
 
 @dataclass(frozen=True)
@@ -73,17 +72,19 @@ class Step:
 class CommandSchedule:
     """Plan, ticks and the memory of what was sent; times are seconds of a monotonic clock."""
 
-    def __init__(self, period: float, action_dim: int, latency: float) -> None:
+    def __init__(self, period: float, action_dim: int, latency: float, planning_time: float = 0.0) -> None:
         """Begin without a plan.
 
         Args:
             period: time between ticks, s.
             action_dim: A.
             latency: first guess of the time from dispatching a planning job to its plan, s.
+            planning_time: what each job is given at least, s.
         """
         self.period = period
         self.action_dim = action_dim
         self.latency = latency
+        self.planning_time = planning_time
         self.plan: ActivePlan | None = None
         self.tick = 0  # number of the next tick
         self.rests_since = -math.inf  # time of the first tick without motion, s; only where planning does not overlap
@@ -102,15 +103,15 @@ class CommandSchedule:
         """The committed actions and the time budget of a planning call that begins now.
 
         Args:
-            frame_time: when the frame was taken, s.
+            frame_time: when the frame was taken, s; not after now.
             now: s.
             horizon: H; at most half of it is committed.
         """
-        taken = frame_time if 0 <= now - frame_time <= MAX_FRAME_AGE else now
-        shown = [number for number, at, _ in self._sent if at >= taken]
+        shown = [number for number, at, _ in self._sent if at >= frame_time]
         base = min(shown, default=self.tick)
         next_tick = now if self._last_tick is None else max(self._last_tick + self.period, now)
-        pending = max(0, math.ceil((self.latency - (next_tick - now)) / self.period))  # ticks before the plan is ready
+        allowed = max(self.latency, self.planning_time)
+        pending = max(0, math.ceil((allowed - (next_tick - now)) / self.period))  # ticks before the plan is ready
         count = min(self.tick - base + pending, horizon // 2)
         committed = np.zeros((count, self.action_dim), np.float32)
         sent = {number: action for number, _, action in self._sent}

@@ -40,7 +40,7 @@ GOALS = (
     "push the yellow pentagon to the red moon", "reach the blue cube", "push the green cube to the blue moon",
 )  # fmt: skip
 STARTUP, ANSWER = 180.0, 30.0  # s
-SETTLE = 3.0  # s of commands before they count
+SETTLE = 3.0  # s of frames before the first goal, and of commands before they count
 PERIOD = 0.1  # s between commands
 LONGEST = 0.11  # s; the interval of which one in a hundred may be longer
 SAMPLE_EVERY = 5.0  # s between looks at the memory
@@ -172,6 +172,7 @@ def main(seconds: float, every: float, result: Path | None, log: Path) -> None:
     try:
         with launched(way, log):
             client.wait_ready(STARTUP)
+            client.spin(SETTLE)
             client.send_goal(GOALS[0], ANSWER)
             client.wait(lambda: bool(watch.times), STARTUP, "a command")
             client.spin(SETTLE)

@@ -98,9 +98,13 @@ def test_a_used_up_plan_gives_nothing():
     assert schedule.take(9.1) is None
 
 
-def test_an_absurd_stamp_counts_as_now():
-    schedule = CommandSchedule(PERIOD, 2, 0.05)
+@given(st.floats(0.001, 0.0999), st.floats(0.001, 0.4), st.floats(0.0, 0.4))
+def test_a_plan_is_given_its_time_at_least(phase, latency, planning_time):
+    schedule = CommandSchedule(PERIOD, 2, latency, planning_time)
     schedule.install(plan_of(1, 0))
     schedule.take(0.0)
-    for stamp in (-1e9, 1e9):
-        assert schedule.window(stamp, 0.06, HORIZON).base == 1
+    window = schedule.window(phase, phase, HORIZON)
+    least = max(latency, planning_time)
+    assert window.budget >= least - 0.1 * PERIOD - 1e-9
+    assert window.budget <= least + PERIOD
+    assert len(window.committed) == max(0, np.ceil((least - (PERIOD - phase)) / PERIOD - 1e-9))
