@@ -259,7 +259,7 @@ def main(only: str, result: Path | None, log: Path) -> None:
             write_json(result, made)
     late = [one.name for one in found if not one.as_wanted]
     if late or rig.outside:
-        raise click.ClickException(f"too late: {late}; commands outside the limits: {len(rig.outside)}")
+        raise click.ClickException(f"too late: {late}; outside the limits: {len(rig.outside)} {rig.outside[:3]}")
 
 
 if __name__ == "__main__":

@@ -17,11 +17,12 @@ from dataclasses import replace
 import numpy as np
 
 from swm_ros.guard_config import GuardConfig
-from swm_ros.guard_limits import Box, limit_change, limit_speed, rise_of, stay_inside, stay_out
+from swm_ros.guard_limits import Box, Way, limit_change, limit_speed, rise_of, stay_inside, stay_out
 from swm_ros.motion import ZERO, Motion
 from swm_ros.schedule import LARGEST_EPOCH, SAFE_ACTION
 
 FIRST = (0, 0, -1)  # comes before every command
+HALTS = 3  # zero velocities that the safe action "hold" sends, should one be lost
 
 
 class State(enum.IntEnum):
@@ -61,6 +62,7 @@ class Guard:
         """Start without commands, pose or emergency stop."""
         self.config = config
         self.estop = False
+        self.pressed = False  # whether the last word of the emergency stop's topic was true
         self.accepted = 0
         self.limited = 0
         self.counts: Counter[Cause] = Counter()
@@ -71,12 +73,17 @@ class Guard:
         self._heard_epoch = 0  # newest of the well-formed commands, refused ones included
         self._barred_epoch = -1  # of this goal and those before it nothing passes
         self._velocity, self._rise = np.zeros(6), np.zeros(6)
+        self._rests = False  # whether the newest command that passed was to stand
+        self._halts = 0  # safe actions since the newest command that passed
         self._awake_at: float | None = None
         self._deaf_until = -math.inf
         self._sent_at: float | None = None
         self._accepted_at: float | None = None
         self._hull: Box | None = None  # where the effector may be, from its last pose and what was sent since
-        self._position = np.zeros(3)
+        self._now: Box = np.zeros(3), np.zeros(3)  # where it may be if it does at once what it is told
+        self._acts_until = math.inf  # when it stops by itself, s
+        self._commanded_at = 0.0
+        self._way = Way(config.pose_delay if config.check_freshness else 0.0)
         self._pose_at = self._moved_at = 0.0
         self._pose_stamp = 0
         self._most = np.array((*config.max_velocity, *config.max_angular_velocity))
@@ -97,6 +104,8 @@ class Guard:
     def see_effector(self, position: tuple[float, float, float], now: float, stamp: int = 0) -> None:
         """Take the effector's position; one that is not finite, or the last one once more, is ignored.
 
+        It may have been measured earlier, so that what was done meanwhile is not in it yet.
+
         Args:
             position: m, in the frame of commands.
             now: receipt time, s.
@@ -104,10 +113,10 @@ class Guard:
         """
         again = stamp != 0 and stamp == self._pose_stamp
         if all(math.isfinite(v) for v in position) and not again:
-            self._pose_stamp = stamp
-            self._position = np.asarray(position, float)
-            self._hull = self._position, self._position
-            self._pose_at = self._moved_at = now
+            self._dead_reckon(now)
+            low, high = self._way.since(now)
+            self._now = self._hull = np.add(position, low), np.add(position, high)
+            self._pose_stamp, self._pose_at = stamp, now
 
     def latch_estop(self, why: str) -> None:
         """Stop until `reset`; latching again changes nothing."""
@@ -115,12 +124,19 @@ class Guard:
             self.message = f"emergency stop: {why}"
         self.estop = True
 
-    def reset(self) -> None:
-        """Release the emergency stop. Only a goal given afterwards moves the robot: a release must not start it."""
+    def reset(self) -> bool:
+        """Release the emergency stop, unless it is still pressed. Only a goal given afterwards moves the robot.
+
+        Returns:
+            Whether no stop is latched any more.
+        """
+        if self.pressed:
+            return False
         if self.estop:
             self.bar()
             self.message = "released; a new goal moves the robot"
         self.estop = False
+        return True
 
     def bar(self) -> None:
         """Pass nothing of the goals that were heard of so far."""
@@ -135,8 +151,12 @@ class Guard:
         """
         self._dead_reckon(now)
         self._passed = None
+        if self.config.safe_action == "none":  # the robot goes on until it stops by itself
+            self._acts_until = min(self._acts_until, self._commanded_at + self.config.command_timeout)
+            return None
         self._sent(np.zeros(6), np.zeros(6), now)
-        if self.config.safe_action == "none":
+        self._halts += 1
+        if self.config.safe_action == "hold" and self._halts > HALTS:
             return None
         return Motion(ZERO, frame=self.config.frame)
 
@@ -144,9 +164,14 @@ class Guard:
         """What the guard is doing at a time."""
         if self.estop:
             return State.ESTOPPED
-        if self._accepted_at is None:
+        if self._accepted_at is None or (self._rests and self.stale(now)):
             return State.WAITING
-        return State.HOLDING_STALE if self._stale(now) else State.RUNNING
+        return State.HOLDING_STALE if self.stale(now) else State.RUNNING
+
+    def stale(self, now: float) -> bool:
+        """Whether the last command is too old; never before the first, nor in lockstep."""
+        late = self._accepted_at is not None and now - self._accepted_at > self.config.command_timeout
+        return self.config.check_freshness and late
 
     @property
     def epoch(self) -> int:
@@ -183,7 +208,8 @@ class Guard:
             self._count(cause, motion)
         self.limited += bool(causes)
         self.accepted += 1
-        self._accepted_at = now
+        self._accepted_at = self._commanded_at = now
+        self._rests, self._halts = motion.order[1] == SAFE_ACTION, 0
         self._sent(velocity, rise, now)
         x, y, z, roll, pitch, yaw = (float(v) for v in velocity)
         gripper *= self.config.speed_scale
@@ -191,11 +217,6 @@ class Guard:
         if motion.order[1] != SAFE_ACTION:
             self._order, self._passed = motion.order, allowed
         return allowed
-
-    def _stale(self, now: float) -> bool:
-        """Whether the last command is too old; never before the first, nor in lockstep."""
-        late = self._accepted_at is not None and now - self._accepted_at > self.config.command_timeout
-        return self.config.check_freshness and late
 
     def _malformed(self, motion: Motion) -> Cause | None:
         """What no command may be, whatever the guard is doing."""
@@ -233,7 +254,7 @@ class Guard:
         """
         config = self.config
         causes: list[Cause] = []
-        if self._stale(now):  # the safe action was due: speed grows from rest
+        if self.stale(now):  # the safe action was due: speed grows from rest
             self._velocity, self._rise = np.zeros(6), np.zeros(6)
         slow = limit_speed(asked, self._most)
         if not np.array_equal(slow, asked):
@@ -260,6 +281,7 @@ class Guard:
         if velocity.any() or self._velocity.any():
             self._sent_at = now
         self._velocity, self._rise = velocity, rise
+        self._acts_until = math.inf
 
     def _pose_known(self, now: float) -> bool:
         fresh = not self.config.check_freshness or now - self._pose_at <= self.config.pose_timeout
@@ -267,11 +289,17 @@ class Guard:
 
     def _dead_reckon(self, now: float) -> None:
         """Widen the hull by the way that the command being executed may have made. In lockstep time stands still."""
-        if self._hull is None or not self.config.check_freshness:
+        if not self.config.check_freshness:
             return
-        self._position = self._position + self._velocity[:3] * max(now - self._moved_at, 0.0)
+        step = self._velocity[:3] * max(min(now, self._acts_until) - self._moved_at, 0.0)
+        if now >= self._acts_until:
+            self._velocity, self._rise, self._sent_at = np.zeros(6), np.zeros(6), self._acts_until
+            self._acts_until = math.inf
         self._moved_at = max(now, self._moved_at)
-        self._hull = np.minimum(self._hull[0], self._position), np.maximum(self._hull[1], self._position)
+        self._way.go_on(now, step)
+        self._now = self._now[0] + step, self._now[1] + step
+        if self._hull is not None:
+            self._hull = np.minimum(self._hull[0], self._now[0]), np.maximum(self._hull[1], self._now[1])
 
     def _count(self, cause: Cause, motion: Motion) -> None:
         self.counts[cause] += 1

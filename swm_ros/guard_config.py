@@ -12,7 +12,7 @@ import numpy as np
 from swm_core.errors import ConfigError
 from swm_ros.guard_limits import Box
 
-SAFE_ACTIONS = ("zero", "none")
+SAFE_ACTIONS = ("zero", "hold", "none")
 ZERO = (0.0, 0.0, 0.0)
 _VECTORS = (
     "max_velocity", "max_acceleration", "max_jerk", "max_angular_velocity", "max_angular_acceleration",
@@ -40,13 +40,16 @@ class GuardConfig:
         keep_out: boxes that the effector must not enter, six numbers each (lowest corner, highest corner), m, widened
             by the tool's extent; needs the effector's pose.
         pose_timeout: age by receipt at which the effector's pose is too old to allow motion, s.
+        pose_delay: how long before its arrival the effector's pose may have been measured, s; the way commanded since
+            then is added to it.
         control_period: time for which one command acts, s.
         check_freshness: whether missing commands are replaced by the safe action; off in lockstep, where time stands
             still.
         command_timeout: time without an acceptable command after which the safe action is taken, s; motion is cut so
             that even a last command, acting that long, leads nowhere forbidden.
-        safe_action: "zero" (zero velocity, the gripper left as it is) or "none" (nothing is sent: the robot's own
-            time-out stops it).
+        safe_action: "zero" (zero velocity, the gripper left as it is), "hold" (zero velocity three times, then nothing,
+            for a controller that holds its position when commands cease and would drift under zero velocities) or
+            "none" (nothing is sent: the robot must stop by itself within `command_timeout` of the last command).
     """
 
     frame: str = "world"
@@ -63,6 +66,7 @@ class GuardConfig:
     limit_workspace: bool = True
     keep_out: tuple[float, ...] = ()
     pose_timeout: float = field(default=0.5, metadata={"range": (0.01, 10.0)})
+    pose_delay: float = field(default=0.1, metadata={"range": (0.0, 2.0)})
     control_period: float = field(default=0.1, metadata={"range": (0.001, 10.0)})
     check_freshness: bool = True
     command_timeout: float = field(default=0.25, metadata={"range": (0.01, 10.0)})

@@ -7,11 +7,39 @@ The effector is somewhere in a hull, an axis-aligned box (a point where its plac
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
 
 Box = tuple[np.ndarray, np.ndarray]  # lowest and highest corner, each (3,) m
+
+
+class Way:
+    """The way made within the last time, by dead reckoning."""
+
+    def __init__(self, span: float) -> None:
+        """Stand.
+
+        Args:
+            span: how long it is remembered, s.
+        """
+        self.span = span
+        self._made: deque[tuple[float, np.ndarray]] = deque([(0.0, np.zeros(3))])  # at a time, s, since the start, m
+
+    def go_on(self, now: float, step: np.ndarray) -> None:
+        """Add a (3,) step, m, made evenly since the last time; at a time, s."""
+        self._made.append((now, self._made[-1][1] + step))
+        while self._made[1][0] <= now - self.span:
+            self._made.popleft()
+
+    def since(self, now: float) -> Box:
+        """Lowest and highest way, each (3,) m, made since any moment within the span before a time, s."""
+        times = np.array([at for at, _ in self._made])
+        places = np.array([place for _, place in self._made])
+        begin = [np.interp(now - self.span, times, places[:, axis]) for axis in range(3)]
+        ways = places[-1] - np.vstack([begin, places[times >= now - self.span], places[-1]])
+        return ways.min(0), ways.max(0)
 
 
 def limit_speed(wanted: np.ndarray, most: np.ndarray) -> np.ndarray:

@@ -149,12 +149,16 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
 
     def on_silence(self) -> None:
         """The watchdog ran out: nothing acceptable came within the time-out."""
-        if self.guard.state(time.monotonic()) in (State.HOLDING_STALE, State.ESTOPPED):
+        if self.guard.estop or self.guard.stale(time.monotonic()):
             self.send_safe_action()
         self.report_change()
 
     def on_estop(self, message: Bool) -> None:
-        """Latch on true, in every lifecycle state; false does not release (only the service does)."""
+        """Latch on true, in every lifecycle state; false releases nothing, but without it the service does not either.
+
+        Each word comes up to three times, by one subscription perhaps after the next by another; the last is the last.
+        """
+        self.guard.pressed = message.data
         if message.data:
             self.engage("topic " + qos.ESTOP)
 
@@ -165,10 +169,11 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         return response
 
     def on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """Release the emergency stop."""
-        was = self.guard.estop
-        self.guard.reset()
-        response.success, response.message = True, self.guard.message if was else "no emergency stop was latched"
+        """Release the emergency stop, unless it is still pressed."""
+        was, response.success = self.guard.estop, self.guard.reset()
+        response.message = self.guard.message if was else "no emergency stop was latched"
+        if not response.success:
+            response.message = f"still pressed: the last word on {qos.ESTOP} is true; publish false there first"
         self.report_change()
         return response
 
@@ -199,11 +204,12 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         service = f"ros2 service call {self.get_fully_qualified_name()}/reset_estop std_srvs/srv/Trigger"
         held = f"no acceptable command for {self.config.command_timeout} s, the safe action is taken"
         held += f"; {guard.message}" if guard.message else ""
+        pressed = f" and still pressed (publish false on {qos.ESTOP})" if guard.pressed else ""
         level, message = {
-            State.WAITING: (OK, f"waiting for the first command on {qos.COMMAND_RAW}"),
+            State.WAITING: (OK, f"waiting for commands on {qos.COMMAND_RAW}"),
             State.RUNNING: (OK, "commands pass"),
             State.HOLDING_STALE: (WARN, held),
-            State.ESTOPPED: (ERROR, f"emergency stop latched; when it is safe: {service}"),
+            State.ESTOPPED: (ERROR, f"emergency stop latched{pressed}; when it is safe: {service}"),
         }[guard.state(now)]
         return Health(level, message, values)
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import rclpy
 import yaml
+from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -30,12 +31,14 @@ from std_srvs.srv import Trigger
 
 from swm_core.environment import DEFAULT_ENVIRONMENT
 from swm_core.errors import BridgeError
+from swm_core.settings import structured
 from swm_msgs.msg import Command, EpisodeStatus, GoalStatus, Heartbeat, StackStatus
 from swm_msgs.srv import ResetEpisode
 from swm_ros import launcher, qos
 from swm_ros.conversions import nanoseconds, stamp_of, vector
 from swm_ros.guard_config import GuardConfig
 from swm_ros.images import from_rgb, to_rgb_numpy
+from swm_ros.limit_watch import LimitWatch
 from swm_ros.stack import NAMESPACE, NodeProcess, parameter_file
 
 ASK_AGAIN = 5.0  # s without an answer of a service
@@ -142,10 +145,8 @@ class Rig:
         """
         self.file, self.nodes = parameter_file(environment), nodes
         limits = yaml.safe_load(self.file.read_text())[f"{NAMESPACE}/guard"]["ros__parameters"]
-        most = GuardConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in limits.items()})
-        self._most = (*most.max_velocity, *most.max_angular_velocity, most.max_gripper_rate)
+        self._watch = LimitWatch(structured(limits, GuardConfig, str(self.file)))
         self.commands: list[tuple[float, Command]] = []  # with monotonic receipt times, s
-        self.outside: list[Command] = []  # those outside the limits
         self.pids: dict[str, int] = {}
         self.goal = GoalStatus()
         self.episode = EpisodeStatus()
@@ -157,6 +158,7 @@ class Rig:
         self._text = self.node.create_publisher(String, qos.GOAL_TEXT, qos.GOAL)
         self._estop = self.node.create_publisher(Bool, qos.ESTOP, qos.GOAL)
         self._listen(Command, qos.COMMAND_SAFE, self._on_command, qos.COMMAND)
+        self._listen(PoseStamped, qos.EFFECTOR_POSE, self._on_pose, qos.SENSOR)
         self._listen(Heartbeat, qos.HEARTBEAT, lambda beat: self.pids.update({beat.node: beat.pid}), qos.RECORD)
         self._listen(GoalStatus, qos.GOAL_STATUS, lambda status: setattr(self, "goal", status), qos.STATUS)
         self._listen(EpisodeStatus, qos.EPISODE_STATUS, lambda status: setattr(self, "episode", status), qos.STATUS)
@@ -201,8 +203,14 @@ class Rig:
         self._estop.publish(Bool(data=True))
 
     def release(self) -> None:
-        """Release the emergency stop."""
-        self.call(Trigger, f"{NAMESPACE}/guard/reset_estop", Trigger.Request())
+        """Release the emergency stop.
+
+        Raises:
+            BridgeError: the guard does not.
+        """
+        self._estop.publish(Bool(data=False))
+        name, request = f"{NAMESPACE}/guard/reset_estop", Trigger.Request()
+        self.wait(lambda: bool(self.call(Trigger, name, request).success), STARTUP, "the release of the emergency stop")
 
     def send_goal(self, text: str) -> None:
         """Publish a goal text."""
@@ -274,6 +282,11 @@ class Rig:
             self.node.destroy_client(client)
 
     @property
+    def outside(self) -> list[str]:
+        """What left although the guard's limits forbid it, in words."""
+        return self._watch.broken
+
+    @property
     def links(self) -> str:
         """Who is connected to the camera and to its frames, for a message when no frames arrive."""
         subscribers = [info.node_name for info in self.node.get_subscriptions_info_by_topic(qos.CAMERA_IMAGE)]
@@ -293,10 +306,10 @@ class Rig:
     def _on_command(self, command: Command) -> None:
         self.commands.append((time.monotonic(), command))
         twist = command.twist.twist
-        speeds = (*vector(twist.linear), *vector(twist.angular), command.gripper)
-        fits = all(math.isfinite(v) and abs(v) <= most * (1 + 1e-6) for v, most in zip(speeds, self._most, strict=True))
-        if not fits:
-            self.outside.append(command)
+        self._watch.command(np.array((*vector(twist.linear), *vector(twist.angular), command.gripper)))
+
+    def _on_pose(self, pose: PoseStamped) -> None:
+        self._watch.effector(np.array(vector(pose.pose.position)))
 
     def _spin(self) -> None:
         while self._open and rclpy.ok():

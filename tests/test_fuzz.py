@@ -40,6 +40,7 @@ from swm_ros.guard import Guard
 from swm_ros.guard_config import GuardConfig
 from swm_ros.images import ImageError, Reader
 from swm_ros.motion import Motion
+from swm_ros.stack import NAMESPACE, parameter_file
 
 EXAMPLES = int(os.environ.get("SWM_FUZZ_EXAMPLES", "100"))
 SPEC, NAMES = LANGTABLE.spec, next(iter(LANGTABLE.spec.object_sets.values()))
@@ -147,6 +148,12 @@ def test_guard_settings(values):
     assert isinstance(made, ConfigError) or all(math.isfinite(v) and v >= 0 for v in made.max_velocity)
 
 
+def guard_limits() -> GuardConfig:
+    """Those of the simulated stack."""
+    sections = yaml.safe_load(parameter_file("langtable").read_text())
+    return structured(sections[f"{NAMESPACE}/guard"]["ros__parameters"], GuardConfig, "guard")
+
+
 def tiny() -> CompactWorldModel:
     """A compact model with random weights for frames of 72 x 44 pixels."""
     torch.manual_seed(3)
@@ -215,14 +222,14 @@ def test_what_is_planned_for_any_goal_and_image_leaves_the_guard_inside_the_limi
     task = attempt(lambda: task_from_typed(goal, NAMES, SPEC), GoalRefusedError)
     if isinstance(task, GoalRefusedError):
         return
-    random, limits = np.random.default_rng(seed), GuardConfig()
+    random, limits = np.random.default_rng(seed), guard_limits()
     image = random.integers(0, 256, controller.model.image_shape, dtype=np.uint8)
     fixed = random.uniform(-0.03, 0.03, (committed, 2)).astype(np.float32)
     controller.start(task)
     plan = attempt(lambda: controller.plan(image, fixed), PlanningError, QuestionError)
     if isinstance(plan, Exception):
         return
-    guard = Guard(limits)
+    guard, moved = Guard(limits), False
     guard.see_effector((0.4, 0.0, 0.1), 0.0)
     for step, action in enumerate(plan.actions):
         twist, gripper = action_to_twist(action, SPEC)
@@ -230,3 +237,5 @@ def test_what_is_planned_for_any_goal_and_image_leaves_the_guard_inside_the_limi
         allowed = guard.judge(Motion((linear.x, linear.y, linear.z), gripper=gripper, order=(1, 1, step)), 0.1 * step)
         assert allowed is not None
         assert all(abs(v) <= most * (1 + 1e-6) for v, most in zip(allowed.linear, limits.max_velocity, strict=True))
+        moved = moved or not allowed.still
+    assert moved == bool(plan.actions.any())

@@ -44,7 +44,10 @@ def test_an_emergency_stop_is_an_error_that_says_how_to_release_it(line):
         status = report(line, "guard", lambda s: s.level == DiagnosticStatus.ERROR, begin)
         assert status.message.startswith("emergency stop latched")
         assert "ros2 service call /swm/guard/reset_estop" in status.message
+        assert "still pressed" in status.message
     finally:
+        line.estop.publish(Bool(data=False))
+        report(line, "guard", lambda s: "still pressed" not in s.message, time.monotonic())
         line.call(Trigger, "/swm/guard/reset_estop", Trigger.Request())
     begin = time.monotonic()
     report(line, "guard", lambda s: s.level == DiagnosticStatus.OK, begin)

@@ -166,6 +166,7 @@ def test_the_emergency_stop_latches_until_it_is_reset(line):
     pressed = time.monotonic()
     line.estop.publish(Bool(data=True))
     line.wait_for(qos.GUARD_STATUS, lambda s: s.state == GuardStatus.ESTOPPED, pressed)
+    assert not line.call(Trigger, "/swm/guard/reset_estop", Trigger.Request()).success, "it is still pressed"
     line.estop.publish(Bool(data=False))  # does not release
     time.sleep(0.5)
     assert last_motion(line, pressed) - pressed < 0.15

@@ -132,7 +132,7 @@ def test_the_workspace_border_is_reached_but_not_crossed():
         x += out.linear[0] * 0.1
         guard.see_effector((x, 0.0, 0.01), i * 0.1)
         assert x + 0.25 * out.linear[0] <= 0.6 + 0.1 * out.linear[0] + 1e-9, "a last command would lead out"
-    assert x == pytest.approx(0.6)
+    assert x == pytest.approx(0.6, abs=1e-4)
     assert guard.counts[Cause.WORKSPACE_LIMIT]
 
 
@@ -166,6 +166,66 @@ def test_a_release_of_the_emergency_stop_moves_nothing_and_a_new_goal_does():
         assert guard.judge(planned((0.1, 0.0, 0.0), plan=5, epoch=epoch), 0.1) is None
     assert guard.counts[Cause.BEFORE_RESET] == 2
     assert guard.judge(planned((0.1, 0.0, 0.0), epoch=9), 0.15) is not None
+
+
+def test_a_stop_that_is_still_pressed_cannot_be_released():
+    guard = ready()
+    guard.pressed = True
+    guard.latch_estop("button")
+    assert not guard.reset()
+    assert guard.estop
+    assert guard.judge(planned((0.1, 0.0, 0.0), epoch=9), 0.1) is None
+    guard.pressed = False
+    assert guard.estop, "that nobody presses any more releases nothing"
+    assert guard.reset()
+    assert guard.judge(planned((0.1, 0.0, 0.0), epoch=10), 0.2) is not None
+
+
+def test_a_robot_that_was_told_to_stand_is_not_stale_and_one_that_moved_is():
+    guard = ready()
+    guard.judge(planned((0.1, 0.0, 0.0)), 0.0)
+    guard.judge(Motion((0.0, 0.0, 0.0)), 0.1)  # the planner at the end of a goal
+    assert guard.state(9.0) == State.WAITING
+    assert guard.stale(9.0), "the safe action is still sent"
+    guard.see_effector((0.4, 0.0, 0.01), 9.0)
+    guard.judge(planned((0.1, 0.0, 0.0), step=1), 9.0)
+    assert guard.state(9.3) == State.HOLDING_STALE
+
+
+def test_what_was_done_since_a_late_pose_was_measured_is_added_to_it():
+    """The pose of 0.2 s ago comes again and again; the robot goes towards the border with 0.3 m/s."""
+    guard, xs, now = ready(config=replace(CONFIG, pose_delay=0.2)), [0.5, 0.5], 0.0
+    for i in range(20):
+        guard.see_effector((xs[-2], 0.0, 0.01), now)
+        out = guard.judge(planned((0.3, 0.0, 0.0), step=i), now)
+        assert out is not None
+        xs.append(xs[-1] + 0.1 * out.linear[0])
+        assert xs[-1] + 0.15 * out.linear[0] <= 0.6 + 1e-9, "a last command would lead out"
+        now += 0.1
+    assert xs[-1] > 0.55
+
+
+def test_a_robot_to_which_nothing_is_sent_goes_on_until_it_stops_by_itself():
+    guard = ready(config=replace(CONFIG, safe_action="none", command_timeout=0.5, pose_timeout=9.0))
+    guard.judge(planned((0.2, 0.0, 0.0)), 0.0)
+    guard.latch_estop("button")
+    for now in (0.1, 0.5, 1.0):
+        assert guard.rest(now) is None
+    guard.reset()
+    wall = replace(guard.config, keep_out=(0.41, -0.1, 0.0, 0.45, 0.1, 0.3))
+    guard.config = wall
+    out = guard.judge(planned((0.2, 0.2, 0.0), epoch=2), 1.1)
+    assert out is not None
+    assert out.linear[1] == 0.0, "it may be in the box by now, 0.5 s of motion from where it was seen"
+
+
+def test_a_robot_that_holds_by_itself_is_told_to_stand_a_few_times_only():
+    guard = ready(config=replace(CONFIG, safe_action="hold"))
+    guard.judge(planned((0.2, 0.0, 0.0)), 0.0)
+    assert [guard.rest(0.3 * i) is not None for i in range(1, 7)] == [True] * 3 + [False] * 3
+    guard.see_effector((0.4, 0.0, 0.01), 3.0)
+    guard.judge(planned((0.2, 0.0, 0.0), step=1), 3.0)
+    assert guard.rest(3.3) is not None
 
 
 def test_after_a_pause_the_goal_from_before_it_moves_nothing():

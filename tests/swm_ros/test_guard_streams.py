@@ -32,6 +32,7 @@ CONFIGS = {
     "slow": GuardConfig(**BASE, keep_out=BOXES, speed_scale=0.1, command_timeout=0.1),
     "silent": GuardConfig(**BASE, keep_out=BOXES[:6], pose_timeout=2.0, command_timeout=0.5, safe_action="none"),
     "open": GuardConfig(**BASE),
+    "late": GuardConfig(**BASE, keep_out=BOXES, pose_delay=0.3, safe_action="hold"),
 }
 
 
@@ -42,6 +43,7 @@ class Robot:
         self.config = config
         self.position, self.velocity, self.rise = np.array([0.2, -0.2, 0.2]), np.zeros(6), np.zeros(6)
         self.now = self.spoken = 0.0
+        self.places = [(0.0, self.position)]  # where it was at which time
         self.stirred = -math.inf  # when something other than rest after rest left
         self.boxes = np.reshape(config.keep_out, (-1, 2, 3))
         self.most = np.array((*config.max_velocity, *config.max_angular_velocity)) * config.speed_scale
@@ -65,6 +67,12 @@ class Robot:
                 middle = self.position + way * part.mean()
                 assert np.min(np.minimum(middle - low, high - middle)) <= EPS, "inside a keep-out box"
         self.position, self.now = after, until
+        self.places.append((until, after))
+
+    def seen(self, at):
+        """Where it was at a time."""
+        times, places = zip(*self.places[-200:], strict=True)
+        return tuple(float(np.interp(at, times, axis)) for axis in np.transpose(places))
 
     def obey(self, velocity):
         assert np.all(np.abs(velocity) <= self.most * (1 + 2e-6))
@@ -136,16 +144,17 @@ def attack(config, random) -> int:
         if now > robot.spoken + config.command_timeout:  # the node's watchdog, or the robot's own
             robot.run(max(robot.spoken + config.command_timeout, robot.now))
             safe = guard.rest(robot.now)
-            assert (safe is None) == (config.safe_action == "none")
+            assert (safe is None) if config.safe_action == "none" else (safe is None or safe.still)
             robot.obey(np.zeros(6))
         robot.run(now)
         event = random.random()
         if event < 0.4:
-            guard.see_effector(tuple(robot.position) if event > 0.02 else (math.nan, 0.0, 0.0), now)
+            measured = now - random.uniform(0.0, config.pose_delay)
+            guard.see_effector(robot.seen(measured) if event > 0.02 else (math.nan, 0.0, 0.0), now)
         if event > 0.998:
             guard.latch_estop("test")
-            guard.rest(now)
-            robot.obey(np.zeros(6))
+            if guard.rest(now) is not None:
+                robot.obey(np.zeros(6))
             stopped = True
         elif stopped and event > 0.95:
             guard.reset()
