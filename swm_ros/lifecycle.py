@@ -66,6 +66,8 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         self.config: Config = parameters.declare(self, config_type)
         parameters.refuse_unknown(self)
         self.active = False
+        self.was_active = False  # at some time in this process
+        self.signal = 0  # that ends the process
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.failure = ""
         self._destroyers: list[Callable[[], object]] = []
@@ -75,7 +77,8 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
     def _beat(self) -> None:
         """Tell that the executor turns, in every lifecycle state."""
-        beat = Heartbeat(node=self.get_name(), state=self._state_machine.current_state[0], pid=os.getpid())
+        state = self._state_machine.current_state[0]
+        beat = Heartbeat(node=self.get_name(), state=state, was_active=self.was_active, pid=os.getpid())
         beat.header.stamp = self.get_clock().now().to_msg()
         self._heartbeats.publish(beat)
 
@@ -163,7 +166,7 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         """Open the publishers, then run `start`."""
 
         def begin() -> None:
-            self.active = True
+            self.active = self.was_active = True
             self.start()
 
         super().on_activate(state)
@@ -209,8 +212,11 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
     def bring_up(self) -> bool:
         """Configure and activate, if `autostart` says so; tell whether that worked."""
+        if not self.autostart:
+            self.get_logger().info("waiting for the manager")
+            return True
         success = TransitionCallbackReturn.SUCCESS
-        return not self.autostart or (self.trigger_configure() == success and self.trigger_activate() == success)
+        return bool(self.trigger_configure() == success and self.trigger_activate() == success)
 
 
 def run(make: Callable[[], ManagedNode[Any]]) -> int:
@@ -222,11 +228,16 @@ def run(make: Callable[[], ManagedNode[Any]]) -> int:
     Returns:
         Exit status: 0, or CANNOT_BEGIN when a parameter is wrong or the node could not be configured or activated.
     """
-    stopping = threading.Event()
+    stopping, node = threading.Event(), None
+
+    def end(number: int, _: object) -> None:
+        if node is not None:
+            node.signal = number
+        stopping.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, end)
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
-    node: ManagedNode[Any] | None = None
     try:
         node = make()
         if not node.bring_up():

@@ -50,7 +50,7 @@ class Member:
         pid: of its process.
         heard: when its last heartbeat came, s.
         restarts: how often its process was replaced.
-        wanted: whether it is to be brought up; not so what was active once and somebody took down.
+        was_active: whether this process of it has been active; if it is not now, somebody took it down.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Member:
     pid: int = 0
     heard: float = float("-inf")
     restarts: int = 0
-    wanted: bool = True
+    was_active: bool = False
 
 
 class Roster:
@@ -75,25 +75,23 @@ class Roster:
         self.timeout = timeout
         self.ending = False
         self.failure = ""
-        self._complete = False  # whether all were active at some time
+        self._complete = False  # whether the bring-up is over: all were active at some time
 
-    def hear(self, name: str, primary: int, pid: int, now: float) -> None:
+    def hear(self, name: str, primary: int, pid: int, now: float, was_active: bool = False) -> None:
         """Take a heartbeat; those of nodes that are not the stack's are ignored."""
         member = self.members.get(name)
         if member is None:
             return
-        if member.pid not in (0, pid):
-            member.restarts, member.wanted = member.restarts + 1, True
+        member.restarts += member.pid not in (0, pid)
         member.state = PRIMARY.get(primary, member.state)
-        member.wanted = member.wanted and member.state != NodeState.ACTIVE
-        member.pid, member.heard = pid, now
+        member.pid, member.heard, member.was_active = pid, now, was_active
 
     def look(self, now: float) -> None:
         """Note who has fallen silent."""
         for member in self.members.values():
             if member.state != NodeState.MISSING and now - member.heard > self.timeout:
                 member.state = NodeState.SILENT
-        if all(m.state == NodeState.ACTIVE for m in self.members.values()):
+        if all(m.state == NodeState.ACTIVE or m.was_active for m in self.members.values()):
             self._complete = True
 
     @property
@@ -114,9 +112,11 @@ class Roster:
         replaced comes back although another is missing, and one that somebody took down stays down.
         """
         for member in () if self.ending else self.members.values():
-            if member.wanted and member.state in UP:
+            if member.state == NodeState.ACTIVE or member.was_active:
+                continue
+            if member.state in UP:
                 return member.name, UP[member.state]
-            if member.state != NodeState.ACTIVE and not self._complete:
+            if not self._complete:
                 return None
         return None
 

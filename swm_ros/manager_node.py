@@ -8,6 +8,7 @@ who starts dead ones again, all but the guard. The stack goes on without it, so 
 from __future__ import annotations
 
 import functools
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -58,11 +59,13 @@ class ManagerConfig:
     Attributes:
         nodes: names of the nodes in the order of their bring-up, in the manager's namespace; empty for none.
         heartbeat_timeout: time without a heartbeat after which a node is reported as silent, s.
+        transition_timeout: how long none is expected of a node that was asked for a transition, s; it may load a model.
         shutdown_timeout: longest time for taking all nodes down, s.
     """
 
     nodes: tuple[str, ...] = ()
     heartbeat_timeout: float = field(default=2.0, metadata={"range": (0.5, 60.0)})
+    transition_timeout: float = field(default=120.0, metadata={"range": (1.0, 3600.0)})
     shutdown_timeout: float = field(default=2.5, metadata={"range": (0.1, 60.0)})
 
     def __post_init__(self) -> None:
@@ -105,7 +108,7 @@ class Manager(ManagedNode[ManagerConfig]):
             if beat.pid == member.pid and now - asked.at < LOST_AFTER:
                 return  # sent before the transition began
             self._asked = None  # another process, or one that turns its executor and has not got the request
-        self.roster.hear(beat.node, beat.state, beat.pid, now)
+        self.roster.hear(beat.node, beat.state, beat.pid, now, beat.was_active)
         refused = self._refused
         if refused is not None and refused.node == beat.node:
             self._refused = None
@@ -116,7 +119,8 @@ class Manager(ManagedNode[ManagerConfig]):
         """Take the first node that is not active one step further, one transition at a time; report changes."""
         now, roster = time.monotonic(), self.roster
         if self._asked is not None:
-            roster.members[self._asked.node].heard = now  # its executor is at the transition
+            if now - self._asked.at < self.config.transition_timeout:
+                roster.members[self._asked.node].heard = now  # its executor is at the transition
             self.take_answer()
         roster.look(now)
         step = None if self._asked or self._refused or roster.failure else roster.next_step()
@@ -169,8 +173,11 @@ class Manager(ManagedNode[ManagerConfig]):
             self.get_logger().info(text)
 
     def finish(self) -> None:
-        """Take the nodes down in the reverse order: the guard, which came first, goes last."""
-        if self.active and not self.roster.failure:
+        """Take the nodes down in the reverse order: the guard, which came first, goes last.
+
+        Not so after SIGTERM, which is for the manager alone; the end of a stack begins with SIGINT.
+        """
+        if self.active and not self.roster.failure and self.signal != signal.SIGTERM:
             active = self.roster.end()
             self.report()
             end = time.monotonic() + self.config.shutdown_timeout

@@ -184,14 +184,17 @@ class RobotOptions:
 def robot_stack(options: RobotOptions) -> tuple[NodeProcess, ...]:
     """The nodes of a robot's stack that run here, in the order in which they are started.
 
+    Where the guard runs, the manager does; it brings up all nodes of the file, wherever they are, in this order. In a
+    file without a guard each node brings itself up.
+
     Raises:
         ConfigError: the file cannot be read, has a section of no node, or lacks one that is wanted.
     """
     described = _sections(options.config)
-    wanted = options.nodes or described
-    missing = [name for name in wanted if name not in described]
+    missing = [name for name in options.nodes if name not in described]
     if missing:
         raise ConfigError(f"{options.config} has no section {NAMESPACE}/{missing[0]}; it has {', '.join(described)}")
+    wanted = tuple(name for name in described if not options.nodes or name in options.nodes)
     given: dict[str, dict[str, Value | None]] = {
         "guard": {"robot.dry_run": options.dry_run, "speed_scale": options.speed_scale},
         "planner": {
@@ -201,8 +204,13 @@ def robot_stack(options: RobotOptions) -> tuple[NodeProcess, ...]:
             "stop_when_complete": None if options.stop_when_complete else False,
         },
     }
-    chosen = {n: {k: v for k, v in given.get(n, {}).items() if v is not None} for n in EXECUTABLES if n in wanted}
-    return _processes(chosen)
+    managed = [name for name in described if name != "recorder"] if "guard" in described else []
+    chosen: dict[str, dict[str, Value]] = {name: {} for name in wanted}
+    for name, values in chosen.items():
+        values |= {k: v for k, v in given.get(name, {}).items() if v is not None}
+        values |= {"autostart": False} if name in managed else {}
+    manager = replace(MANAGER, parameters={"nodes": managed}, restarts=False)
+    return (*_processes(chosen), *([manager] if "guard" in wanted else []))
 
 
 def names_of_nodes(text: str) -> tuple[str, ...]:
@@ -222,17 +230,17 @@ def robot_environment(processes: Sequence[NodeProcess]) -> dict[str, str]:
 
 
 def _sections(config: Path) -> tuple[str, ...]:
-    """The nodes that a parameter file describes."""
+    """The nodes that a parameter file describes, in the order of their start, without the manager."""
     try:
         content = yaml.safe_load(config.read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{config} cannot be read: {error}") from error
     names = list(content) if isinstance(content, dict) else []
-    known = {f"{NAMESPACE}/{name}": name for name in EXECUTABLES}
+    known = {f"{NAMESPACE}/{name}": name for name in (*EXECUTABLES, MANAGER.name)}
     strange = [name for name in names if name not in known]
     if strange or not names:
         raise ConfigError(f"{config} has {strange or 'no sections'}; a robot's file has some of {', '.join(known)}")
-    return tuple(known[name] for name in names)
+    return tuple(name for name in EXECUTABLES if f"{NAMESPACE}/{name}" in names)
 
 
 def _processes(parameters: Mapping[str, Mapping[str, Value]]) -> tuple[NodeProcess, ...]:

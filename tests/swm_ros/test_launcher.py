@@ -99,6 +99,33 @@ def test_a_dead_node_is_started_and_brought_up_again(started):
     assert_gone(nodes, 1.0)
 
 
+def test_a_manager_that_is_ended_alone_takes_nothing_down_and_its_successor_leaves_what_somebody_took_down(started):
+    stack, nodes = started
+    script = f"""
+import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+rclpy.init()
+node = rclpy.create_node("somebody")
+client = node.create_client(ChangeState, "/swm/perception/change_state")
+assert client.wait_for_service({PATIENCE})
+transition = Transition(id=Transition.TRANSITION_DEACTIVATE)
+asked = client.call_async(ChangeState.Request(transition=transition))
+rclpy.spin_until_future_complete(node, asked, timeout_sec={PATIENCE})
+assert asked.result().success
+"""
+    subprocess.run([sys.executable, "-c", script], env=nodes["guard"].environ(), check=True, timeout=2 * PATIENCE)
+    stack.wait_for(r"\[swm.manager\]: degraded; perception is inactive")
+    nodes["manager"].terminate()
+    stack.wait_for(r"manager +\| ended \(rc=0\) and is started again")
+    text = stack.wait_for(r"(?s)started again.*degraded; perception is inactive")
+    assert "is taken down" not in text
+    time.sleep(3.0)  # in which a manager would bring it up
+    assert len(re.findall("perception is inactive", stack.log.read_text())) == 2
+    assert all(p.is_running() for name, p in nodes.items() if name != "manager")
+    assert stack.end(signal.SIGINT) == 130
+
+
 def test_a_node_that_ends_again_and_again_ends_the_stack(started):
     stack, nodes = started
     for times in range(MOST_RESTARTS + 1):

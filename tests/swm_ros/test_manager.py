@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The manager's rule: bring-up in order, comebacks of replaced processes, what people took down stays down."""
 
+import time
+
 import pytest
+from rclpy.parameter import Parameter
+from rclpy.task import Future
 
 from swm_core.errors import ConfigError
+from swm_msgs.msg import Heartbeat
 from swm_ros.manager import NodeState, Roster, StackState
-from swm_ros.manager_node import ManagerConfig
+from swm_ros.manager_node import Asked, Manager, ManagerConfig
 
 NAMES = ("guard", "bridge", "planner")
 UNCONFIGURED, INACTIVE, ACTIVE = 1, 2, 3  # of lifecycle_msgs/State
@@ -14,7 +19,7 @@ UNCONFIGURED, INACTIVE, ACTIVE = 1, 2, 3  # of lifecycle_msgs/State
 def brought_up() -> Roster:
     roster = Roster(NAMES, 1.0)
     for pid, name in enumerate(NAMES, 1):
-        roster.hear(name, ACTIVE, pid, 0.0)
+        roster.hear(name, ACTIVE, pid, 0.0, was_active=True)
     roster.look(0.0)
     assert roster.state == StackState.RUNNING
     return roster
@@ -53,11 +58,18 @@ def test_a_replaced_process_is_brought_up_again_although_another_is_silent():
 
 def test_what_somebody_took_down_stays_down():
     roster = brought_up()
-    roster.hear("planner", INACTIVE, 3, 0.5)
+    roster.hear("planner", INACTIVE, 3, 0.5, was_active=True)
     assert roster.next_step() is None
     assert roster.state == StackState.DEGRADED
     roster.hear("planner", UNCONFIGURED, 34, 0.9)
     assert roster.next_step() == ("planner", "configure"), "a new process was not taken down"
+
+
+def test_what_somebody_took_down_stays_down_for_a_manager_that_was_restarted():
+    roster = Roster(NAMES, 1.0)
+    for pid, (name, state) in enumerate(zip(NAMES, (ACTIVE, INACTIVE, UNCONFIGURED), strict=True), 1):
+        roster.hear(name, state, pid, 0.0, was_active=name != "planner")
+    assert roster.next_step() == ("planner", "configure")
 
 
 def test_a_manager_that_was_restarted_finds_the_nodes_active_and_asks_for_nothing():
@@ -84,3 +96,24 @@ def test_strangers_and_states_in_between_change_nothing():
 def test_a_name_that_repeats_is_an_error():
     with pytest.raises(ConfigError, match="twice"):
         ManagerConfig(nodes=("guard", "guard"))
+
+
+@pytest.mark.ros
+def test_a_node_that_hangs_in_a_transition_is_silent_after_its_time_and_goes_on_when_it_beats_again(ros):
+    manager = Manager(parameter_overrides=[Parameter("nodes", value=["planner"])])
+    assert manager.bring_up()
+    try:
+        manager.on_heartbeat(Heartbeat(node="planner", state=UNCONFIGURED, pid=7))
+        now, limit = time.monotonic(), manager.config.transition_timeout
+        member = manager.roster.members["planner"]
+        for since, state in ((limit / 2, NodeState.UNCONFIGURED), (limit + 10.0, NodeState.SILENT)):
+            member.heard = now - 10.0  # the last heartbeat came before the transition
+            manager._asked = Asked("planner", "configure", Future(), now - since)
+            manager.manage()
+            assert member.state == state
+        assert manager._reported[1] == ("planner", NodeState.SILENT, 0)
+        manager.on_heartbeat(Heartbeat(node="planner", state=INACTIVE, pid=7))
+        assert manager.roster.next_step() == ("planner", "activate")
+    finally:
+        manager.finish()
+        manager.destroy_node()

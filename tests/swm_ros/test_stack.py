@@ -130,27 +130,37 @@ def test_the_commented_settings_of_the_example_exist_too():
 
 
 def test_a_robots_stack_has_the_nodes_of_its_file_guard_first():
-    processes = robot_stack(RobotOptions(EXAMPLE))
+    *processes, manager = robot_stack(RobotOptions(EXAMPLE))
     assert [p.name for p in processes] == ["guard", "perception", "planner", "monitor"]
-    assert not any(p.parameters.keys() - {"stop_when_complete"} for p in processes), "the file is not to be overridden"
+    assert all(dict(p.parameters) == {"autostart": False} for p in processes), "the file is not to be overridden"
+    assert manager.parameters["nodes"] == [p.name for p in processes]
     assert robot_environment(processes) == THREADS
     rehearsal = robot_stack(RobotOptions(REHEARSAL))
-    assert [p.name for p in rehearsal] == ["guard", "robot", "perception", "planner"]
+    assert [p.name for p in rehearsal] == ["guard", "robot", "perception", "planner", "manager"]
     assert robot_environment(rehearsal) == ENVIRONMENT
 
 
 def test_a_robots_stack_is_split_over_machines_by_name_and_overridden_by_choice():
     (planner,) = robot_stack(RobotOptions(EXAMPLE, ("planner",), goal="reach the red moon", planner="mppi"))
-    assert dict(planner.parameters) == {"goal": "reach the red moon", "planner.planner": "mppi"}
-    (guard,) = robot_stack(RobotOptions(EXAMPLE, ("guard",), dry_run=False, speed_scale=0.5))
-    assert dict(guard.parameters) == {"robot.dry_run": False, "speed_scale": 0.5}
+    assert dict(planner.parameters) == {"autostart": False, "goal": "reach the red moon", "planner.planner": "mppi"}
+    guard, manager = robot_stack(RobotOptions(EXAMPLE, ("guard",), dry_run=False, speed_scale=0.5))
+    assert dict(guard.parameters) == {"autostart": False, "robot.dry_run": False, "speed_scale": 0.5}
+    assert manager.parameters["nodes"] == ["guard", "perception", "planner", "monitor"], "those elsewhere, too"
     for process in robot_stack(RobotOptions(EXAMPLE, dry_run=True, speed_scale=1.0, stop_when_complete=False)):
-        assert all(has(CONFIGS[process.name], name) for name in process.parameters)
+        assert all(has(CONFIGS[process.name], name) for name in process.parameters if name != "autostart")
+
+
+def test_the_camera_can_be_tried_alone_with_a_file_that_has_no_guard(tmp_path):
+    file = tmp_path / "camera.yaml"
+    file.write_text("/swm/perception: {}")
+    (perception,) = robot_stack(RobotOptions(file))
+    assert not perception.parameters, "it brings itself up"
 
 
 @pytest.mark.parametrize(
     ("text", "nodes", "said"),
     [
+        ("/swm/guard: {}", ("arm",), "no section /swm/arm"),
         ("/swm/guard: {}", ("planner",), "no section /swm/planner"),
         ("/swm/arm: {}", (), "arm"),
         ("", (), "no sections"),
