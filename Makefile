@@ -8,7 +8,7 @@ SECONDS_OF_CHAOS ?= 600
 SECONDS_OF_SOAK ?= 3600
 FUZZ_INPUTS ?= 23000
 
-.PHONY: help setup demo test slow-test fuzz chaos soak lint docs clean
+.PHONY: help setup demo test slow-test fuzz chaos soak audit lint docs clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ chaos: setup ## Random faults for ten minutes, then a goal must be reached (SECO
 
 soak: setup ## An hour of goals in real time: rhythm, memory, warnings (SECONDS_OF_SOAK)
 	$(BIN)/python -m swm_ros.soak --seconds $(SECONDS_OF_SOAK) --json out/soak.json
+
+audit: setup ## Known vulnerabilities of the pinned dependencies, by pip-audit, which asks pypi.org
+	test -x .venv/audit/bin/pip-audit || { $(BIN)/python -m venv .venv/audit && .venv/audit/bin/pip install -q pip-audit; }
+	.venv/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements/constraints.txt
 
 lint: setup ## Lint, types and spelling only
 	$(BIN)/ruff check .

@@ -8,8 +8,9 @@ A table stands between `<!-- KIND` with its rows, `-->` and `<!-- end -->`. A ro
 has`, the last part optional. Kinds: tasks (success rates), speed (milliseconds a plan), answers (accuracies of
 answers), types (accuracies per question type; one row, one file), grid (the first row is the header; in the others,
 what ends in .json becomes that file's success rate), foretold (what plans foresaw beside what happened), faults (when
-the robot stood still; one row, one file), compared (two ways of planning on the same layouts; one row, one file), lines
-(as grid, with patterns of paths, which become numbers of files and lines).
+the robot stood still; one row, one file), compared (two ways of planning on the same layouts; one row, one file), soak
+(how a stack bore a long time; one row, one file), lines (as grid, with patterns of paths, which become numbers of files
+and lines).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from swm_core.evaluation.statistics import wilson_interval
 
 HERE = Path(__file__).resolve().parent
 PAGES = ("results.md", "faults.md", "new_environment.md")
-KINDS = "tasks|speed|answers|types|grid|foretold|faults|compared|lines"
+KINDS = "tasks|speed|answers|types|grid|foretold|faults|compared|soak|lines"
 TABLE = re.compile(rf"<!-- ({KINDS})\n(.*?)-->\n(.*?)<!-- end -->", re.DOTALL)
 
 
@@ -56,6 +57,7 @@ HEADERS = {
     "types": ["question type", "no", "yes", "balanced"],
     "faults": ["fault", "stands still after", "moves again after", "how it recovers"],
     "compared": ["", "success", "median s of those that both reached"],
+    "soak": ["", "measured"],
 }
 
 
@@ -141,6 +143,23 @@ def compared_cells(found: dict[str, Any]) -> list[list[str]]:
     ]
 
 
+def soak_rows(found: dict[str, Any]) -> list[list[str]]:
+    """How a stack bore a long time."""
+    rhythm, memory = found["rhythm"], found["memory"]
+    intervals = ", ".join(f"{name} {1e3 * rhythm[name]:.1f}" for name in ("p50", "p99", "longest"))
+    used = [f"{node} {memory[node][-1][1]:.0f} MiB, {100 * share:+.2f} %" for node, share in found["growth"].items()]
+    warned = [f"{count} times {text}" for text, count in found["warnings"].items()]
+    return [
+        ["time, goals", f"{found['seconds']:.0f} s, {found['goals']}"],
+        ["plans, of them late", f"{found['plans']}, {found['late_plans']}"],
+        ["commands, missing", f"{rhythm['commands']}, {rhythm['missing']}"],
+        ["interval between commands, ms", intervals],
+        ["memory in the end, growth after the first tenth", "; ".join(used)],
+        ["nodes replaced", ", ".join(found["replaced"]) or "none"],
+        ["warnings", "; ".join(warned) or "none"],
+    ]
+
+
 def one_file(kind: str, file: str) -> list[list[str]]:
     """Cells of a table that shows one file."""
     found = load(file)
@@ -148,6 +167,8 @@ def one_file(kind: str, file: str) -> list[list[str]]:
         rows = [fault_cells(one) for one in found["faults"]]
     elif kind == "compared":
         rows = compared_cells(found)
+    elif kind == "soak":
+        rows = soak_rows(found)
     elif kind == "types":
         types = found["types"].items()
         parts = ((name, t["no"]["accuracy"], t["yes"]["accuracy"], t["balanced"]) for name, t in types)

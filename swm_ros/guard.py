@@ -20,9 +20,10 @@ from swm_ros.guard_config import GuardConfig
 from swm_ros.guard_limits import Box, Way, limit_change, limit_speed, rise_of, stay_inside, stay_out
 from swm_ros.motion import ZERO, Motion
 from swm_ros.schedule import LARGEST_EPOCH, SAFE_ACTION
+from swm_ros.stop_button import StopButton
 
 FIRST = (0, 0, -1)  # comes before every command
-HALTS = 3  # zero velocities that the safe action "hold" sends, should one be lost
+HALTS = 3  # zero velocities that the safe action "hold" sends at least, should one be lost
 
 
 class State(enum.IntEnum):
@@ -62,7 +63,7 @@ class Guard:
         """Start without commands, pose or emergency stop."""
         self.config = config
         self.estop = False
-        self.pressed = False  # whether the last word of the emergency stop's topic was true
+        self.button = StopButton()
         self.accepted = 0
         self.limited = 0
         self.counts: Counter[Cause] = Counter()
@@ -74,7 +75,8 @@ class Guard:
         self._barred_epoch = -1  # of this goal and those before it nothing passes
         self._velocity, self._rise = np.zeros(6), np.zeros(6)
         self._rests = False  # whether the newest command that passed was to stand
-        self._halts = 0  # safe actions since the newest command that passed
+        self._halts = 0  # safe actions since the newest command that passed, or since the emergency stop
+        self._halted_at = 0.0  # when the first of them was, s
         self._awake_at: float | None = None
         self._deaf_until = -math.inf
         self._sent_at: float | None = None
@@ -122,6 +124,7 @@ class Guard:
         """Stop until `reset`; latching again changes nothing."""
         if not self.estop:
             self.message = f"emergency stop: {why}"
+            self._halts = 0
         self.estop = True
 
     def reset(self) -> bool:
@@ -130,7 +133,7 @@ class Guard:
         Returns:
             Whether no stop is latched any more.
         """
-        if self.pressed:
+        if self.button.pressed:
             return False
         if self.estop:
             self.bar()
@@ -155,8 +158,11 @@ class Guard:
             self._acts_until = min(self._acts_until, self._commanded_at + self.config.command_timeout)
             return None
         self._sent(np.zeros(6), np.zeros(6), now)
+        if not self._halts:
+            self._halted_at = now
         self._halts += 1
-        if self.config.safe_action == "hold" and self._halts > HALTS:
+        enough = self._halts > HALTS and now - self._halted_at > self.config.command_timeout
+        if self.config.safe_action == "hold" and enough:
             return None
         return Motion(ZERO, frame=self.config.frame)
 

@@ -47,9 +47,10 @@ class GuardConfig:
             still.
         command_timeout: time without an acceptable command after which the safe action is taken, s; motion is cut so
             that even a last command, acting that long, leads nowhere forbidden.
-        safe_action: "zero" (zero velocity, the gripper left as it is), "hold" (zero velocity three times, then nothing,
-            for a controller that holds its position when commands cease and would drift under zero velocities) or
-            "none" (nothing is sent: the robot must stop by itself within `command_timeout` of the last command).
+        safe_action: "zero" (zero velocity, the gripper left as it is), "hold" (zero velocity for `command_timeout`,
+            three times at least, then nothing, for a controller that holds its position when commands cease and would
+            drift under zero velocities) or "none" (nothing is sent: the robot must stop by itself within
+            `command_timeout` of the last command).
     """
 
     frame: str = "world"

@@ -30,7 +30,7 @@ class Way:
     def go_on(self, now: float, step: np.ndarray) -> None:
         """Add a (3,) step, m, made evenly since the last time; at a time, s."""
         self._made.append((now, self._made[-1][1] + step))
-        while self._made[1][0] <= now - self.span:
+        while len(self._made) > 1 and self._made[1][0] <= now - self.span:
             self._made.popleft()
 
     def since(self, now: float) -> Box:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from geometry_msgs.msg import PoseStamped, Vector3
 from rclpy.publisher import Publisher
+from rclpy.subscription import MessageInfo
 from rclpy.timer import Timer
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
@@ -78,8 +79,7 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         self.listen(Command, qos.COMMAND_RAW, self.on_command, qos.COMMAND)
         profile = qos.COMMAND if robot.pose_reliability == "reliable" else qos.SENSOR
         self.listen(PoseStamped, robot.pose_topic, self.on_pose, profile)
-        # The first hears every publisher, the second loses nothing of reliable ones, the third gets what was latched.
-        for profile in (qos.SENSOR, qos.GOAL, qos.LATCHED_EVENT):
+        for profile in qos.STOPS:
             stop = self.create_subscription(Bool, qos.ESTOP, self.on_estop, profile)
             self.own(functools.partial(self.destroy_subscription, stop))
         self.serve(Trigger, "~/estop", self.on_estop_service)
@@ -153,13 +153,12 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
             self.send_safe_action()
         self.report_change()
 
-    def on_estop(self, message: Bool) -> None:
+    def on_estop(self, message: Bool, info: MessageInfo) -> None:
         """Latch on true, in every lifecycle state; false releases nothing, but without it the service does not either.
 
-        Each word comes up to three times, by one subscription perhaps after the next by another; the last is the last.
+        Each word comes up to three times, as there are three subscriptions.
         """
-        self.guard.pressed = message.data
-        if message.data:
+        if self.guard.button.hear(message.data, info["source_timestamp"]):
             self.engage("topic " + qos.ESTOP)
 
     def on_estop_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -204,7 +203,7 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         service = f"ros2 service call {self.get_fully_qualified_name()}/reset_estop std_srvs/srv/Trigger"
         held = f"no acceptable command for {self.config.command_timeout} s, the safe action is taken"
         held += f"; {guard.message}" if guard.message else ""
-        pressed = f" and still pressed (publish false on {qos.ESTOP})" if guard.pressed else ""
+        pressed = f" and still pressed (publish false on {qos.ESTOP})" if guard.button.pressed else ""
         level, message = {
             State.WAITING: (OK, f"waiting for commands on {qos.COMMAND_RAW}"),
             State.RUNNING: (OK, "commands pass"),

@@ -84,6 +84,7 @@ def node_actions(processes: Sequence[NodeProcess], file: Path) -> list[Node]:
             name=process.name,
             namespace=NAMESPACE,
             parameters=[str(file), *typed(process.parameters)],
+            ros_arguments=["--enclave", process.enclave],
             output="screen",
             respawn=process.restarts,
             respawn_delay=1.0,

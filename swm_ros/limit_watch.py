@@ -2,7 +2,7 @@
 """Finds what left for the robot although the guard's limits forbid it. Shares no code with the guard.
 
 It knows neither when the guard judged a command nor what was lost between, so that it finds only what no times explain:
-a growth of speed is allowed what a whole control period allows.
+a growth of speed is allowed what a whole control period allows, the first of a row a period's jerk, the next one's two.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class LimitWatch:
         period = limits.control_period
         self._growth = period * np.array((*limits.max_acceleration, *limits.max_angular_acceleration))
         self._first_growth = period**2 * np.array((*limits.max_jerk, *limits.max_angular_jerk))
-        self._velocity, self._grew = np.zeros(6), np.zeros(6, bool)
+        self._velocity, self._grew = np.zeros(6), np.zeros(6)  # how many commands in a row each speed grew
 
     def command(self, speeds: np.ndarray) -> None:
         """Judge a command.
@@ -48,12 +48,14 @@ class LimitWatch:
         if np.any(np.abs(speeds) > self._most * (1 + ROUNDING)):
             self.broken.append(f"too fast: {speeds}")
         velocity = speeds[:6]
-        grew = (np.abs(velocity) > np.abs(self._velocity)) | (velocity * self._velocity < 0)
+        turned = velocity * self._velocity < 0
+        grew = turned | (np.abs(velocity) > np.abs(self._velocity))
         growth = np.where(grew, np.abs(velocity - self._velocity), 0.0)
-        most = np.where(self._grew, self._growth, np.minimum(self._growth, self._first_growth))
+        times = np.where(grew, np.where(turned, 1, self._grew + 1), 0)
+        most = np.minimum(self._growth, times * self._first_growth)
         if np.any(growth > most * (1 + ROUNDING)):
             self.broken.append(f"too abrupt: {velocity} after {self._velocity}")
-        self._velocity, self._grew = velocity, grew
+        self._velocity, self._grew = velocity, times
 
     def effector(self, position: np.ndarray) -> None:
         """Judge where the effector is: (3,) m."""

@@ -47,6 +47,9 @@ GOAL = _profile(10)
 STATUS = _profile(10, latched=True)
 RECORD = _profile(10)  # plans, statistics, scene states
 LATCHED_EVENT = _profile(1, latched=True)
+# The first hears every publisher, the second loses nothing of reliable ones, the third gets what was latched. The first
+# keeps as many as the second, so that it does not hear a word before an older one.
+STOPS = (_profile(10, reliable=False), GOAL, LATCHED_EVENT)
 
 CAMERA_IMAGE = "/camera/image_raw"
 CAMERA_INFO = "/camera/camera_info"

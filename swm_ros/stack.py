@@ -93,6 +93,11 @@ class NodeProcess:
     remappings: Mapping[str, str] = field(default_factory=dict)
     restarts: bool = False
 
+    @property
+    def enclave(self) -> str:
+        """Whose keys it uses and what it may say, where ROS 2's security is on (config/security/policy.xml)."""
+        return f"{NAMESPACE}/{self.name}"
+
     def command(self, parameter_file: Path) -> list[str]:
         """Command line that starts it without ROS's tools."""
         line = [
@@ -104,6 +109,8 @@ class NodeProcess:
             f"__ns:={NAMESPACE}",
             "-r",
             f"__node:={self.name}",
+            "--enclave",
+            self.enclave,
         ]
         for topic, other in self.remappings.items():
             line += ["-r", f"{topic}:={other}"]

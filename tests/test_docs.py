@@ -48,6 +48,20 @@ def find(words: list[str]) -> tuple[click.Command, list[str]]:
     return command, rest
 
 
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/faults.md"])
+def test_the_tests_that_pages_name_are_there(page: str) -> None:
+    files = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    named = re.findall(r"(test_\w+\.py)?(?:::(test_\w+))?", (ROOT / page).read_text())
+    found, file = [], ""
+    for name, function in named:
+        file = name or file  # "`test_a.py::test_b`, `::test_c`"
+        found += [(file, function)] if name or function else []
+    assert len(found) > 5
+    for file, function in found:
+        assert file in files, f"{page} names {file}"
+        assert f"def {function}" in files[file], f"{page} names {file}::{function}"
+
+
 @pytest.mark.parametrize(("page", "line"), lines())
 def test_commands_in_the_docs_have_these_options(page: str, line: str) -> None:
     words = shlex.split(line.replace("$", ""), comments=True)

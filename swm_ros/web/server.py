@@ -15,6 +15,7 @@ from fastapi.responses import StreamingResponse
 from nicegui import ui
 
 from swm_core.errors import ConfigError
+from swm_ros.web.origin import OnlyFromHere
 from swm_ros.web.page import Page
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Server:
         app.get("/frames")(self.frames)
         ui.page("/")(lambda: Page(node).build())
         ui.run_with(app, title="SWM", dark=True, show_welcome_message=False)
+        app.add_middleware(OnlyFromHere)
         config = uvicorn.Config(app, HOST, port, log_level="warning", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)

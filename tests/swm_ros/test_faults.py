@@ -158,6 +158,10 @@ def test_a_goal_is_canceled_by_service(line):
     assert status.goal_id == goal.goal_id
     time.sleep(0.3)
     assert last_motion(line, begin) - begin < 0.15
+    waits = line.wait_for(qos.GUARD_STATUS, lambda s: s.state == GuardStatus.WAITING, begin)
+    assert waits.command_age > 0, "after a goal the guard waits for the next, and is not stale"
+    time.sleep(0.3)
+    assert line.since(qos.GUARD_STATUS, begin)[-1].state == GuardStatus.WAITING
     assert not line.call(Trigger, "/swm/planner/cancel_goal", Trigger.Request()).success
 
 

@@ -170,12 +170,12 @@ def test_a_release_of_the_emergency_stop_moves_nothing_and_a_new_goal_does():
 
 def test_a_stop_that_is_still_pressed_cannot_be_released():
     guard = ready()
-    guard.pressed = True
+    guard.button.pressed = True
     guard.latch_estop("button")
     assert not guard.reset()
     assert guard.estop
     assert guard.judge(planned((0.1, 0.0, 0.0), epoch=9), 0.1) is None
-    guard.pressed = False
+    guard.button.pressed = False
     assert guard.estop, "that nobody presses any more releases nothing"
     assert guard.reset()
     assert guard.judge(planned((0.1, 0.0, 0.0), epoch=10), 0.2) is not None
@@ -226,6 +226,15 @@ def test_a_robot_that_holds_by_itself_is_told_to_stand_a_few_times_only():
     guard.see_effector((0.4, 0.0, 0.01), 3.0)
     guard.judge(planned((0.2, 0.0, 0.0), step=1), 3.0)
     assert guard.rest(3.3) is not None
+
+
+def test_a_robot_that_holds_by_itself_is_told_to_stand_for_a_while_however_often_the_stop_is_pressed():
+    guard = ready(config=replace(CONFIG, safe_action="hold"))
+    assert [guard.rest(0.01 * i) is not None for i in range(10)] == [True] * 10
+    assert guard.rest(0.24) is not None
+    assert guard.rest(0.3) is None
+    guard.latch_estop("button")
+    assert guard.rest(1.0) is not None, "a robot that held is told again"
 
 
 def test_after_a_pause_the_goal_from_before_it_moves_nothing():

@@ -31,7 +31,7 @@ CONFIGS = {
     "boxes": GuardConfig(**BASE, keep_out=BOXES),
     "slow": GuardConfig(**BASE, keep_out=BOXES, speed_scale=0.1, command_timeout=0.1),
     "silent": GuardConfig(**BASE, keep_out=BOXES[:6], pose_timeout=2.0, command_timeout=0.5, safe_action="none"),
-    "open": GuardConfig(**BASE),
+    "open": GuardConfig(**BASE, pose_delay=0.0),
     "late": GuardConfig(**BASE, keep_out=BOXES, pose_delay=0.3, safe_action="hold"),
 }
 

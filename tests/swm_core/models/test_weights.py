@@ -95,6 +95,14 @@ def test_configurations_that_cannot_be_used_are_refused(folder: Path, text: str,
         load_model(folder)
 
 
+def test_sizes_beyond_all_reason_are_refused_before_anything_is_allocated(folder: Path) -> None:
+    content = json.loads((folder / CONFIG).read_text())
+    content["model"]["width"] = 10**7
+    (folder / CONFIG).write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="allowed are 1 to"):
+        load_model(folder)
+
+
 def test_an_environment_without_a_model_is_an_error() -> None:
     with pytest.raises(ModelError, match="no weights shipped for nowhere"):
         shipped_model("nowhere")

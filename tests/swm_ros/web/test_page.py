@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -67,6 +68,12 @@ def page(request, stack, browser):
     yield made
     made.close()
     assert not said
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
+def test_the_running_page_refuses_other_sites(stack, headers):
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{PORT}/", headers=headers), timeout=5)
 
 
 def part(page, name):
