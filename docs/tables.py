@@ -50,12 +50,17 @@ def answer_cells(found: dict[str, Any]) -> list[str]:
     return [accuracy, f"{found['ece']:.3f}", str(found["n"])]
 
 
+# Tests of tests/swm_ros/test_fault_times.py that are of one fault alone; the others are one test's, by name.
+FAULT_TESTS = {
+    "disk full while recording": "test_with_a_full_disk_the_recording_ends_and_nothing_else",
+    "guard killed": "test_without_a_guard_the_robot_stands_still",
+}
 HEADERS = {
     "tasks": ["", "success", "median steps"],
     "answers": ["", "balanced accuracy", "calibration error", "questions"],
     "speed": ["one plan", "median ms", "p95 ms", "of ours"],
     "types": ["question type", "no", "yes", "balanced"],
-    "faults": ["fault", "stands still after", "moves again after", "how it recovers"],
+    "faults": ["fault", "stands still after", "moves again after", "how it recovers", "test"],
     "compared": ["", "success", "median s of those that both reached"],
     "soak": ["", "measured"],
 }
@@ -125,7 +130,8 @@ def fault_cells(found: dict[str, Any]) -> list[str]:
     stopped = "goes on" if found["stopped_after"] is None else f"{found['stopped_after']:.2f} s"
     stopped += "" if found["must_stop"] or found["stopped_after"] is None else ", for a moment; it need not"
     moving = f"{found['moving_after']:.1f} s" if found["moving_after"] else ""
-    return [found["name"], stopped, moving, found["recovery"]]
+    test = FAULT_TESTS.get(found["name"], f"stands_still_in_time[{found['name']}]")
+    return [found["name"], stopped, moving, found["recovery"], f"`{test}`"]
 
 
 def compared_cells(found: dict[str, Any]) -> list[list[str]]:

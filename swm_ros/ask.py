@@ -99,9 +99,9 @@ class Asker:
             fill_answer(response, job.result(), frame.stamp)
         except SwmError as error:
             response.code, response.message = ResultCode.BAD_ARGUMENT, str(error)
-        except Exception as error:  # whatever the model raises is the asker's to know, not the node's end
+        except Exception as error:  # whatever the model raises is not the node's end, nor all of it the asker's to know
             self._node.get_logger().error(f"a question failed: {error!r}")
-            response.code, response.message = ResultCode.UNKNOWN, f"{type(error).__name__}: {error}"
+            response.code, response.message = ResultCode.UNKNOWN, f"{type(error).__name__}; the planner's log says more"
         finally:
             self._busy = False
         return response

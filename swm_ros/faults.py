@@ -8,9 +8,11 @@ that the bridge executes the last one.
 from __future__ import annotations
 
 import math
+import resource
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -21,8 +23,9 @@ from swm_core.cli import write_json
 from swm_core.errors import BridgeError, SwmError
 from swm_core.evaluation.provenance import provenance
 from swm_msgs.msg import Command, StackStatus
+from swm_ros import qos
 from swm_ros.rig import STARTUP, Rig, moving
-from swm_ros.stack import StackOptions, adopt_environment, stack
+from swm_ros.stack import NodeProcess, StackOptions, adopt_environment, stack
 
 ROBOT_TIMEOUT = 0.2  # s, `command_timeout` of the bridge
 STOP_WITHIN = 0.3  # s, for every fault that must stop the robot
@@ -134,8 +137,22 @@ def _of_nodes() -> Iterator[Fault]:
         yield Fault(f"{name} halted", lambda rig, n=name: rig.halt(n), lambda rig, n=name: rig.resume(n), stops)
 
 
+def _of_clock() -> Iterator[Fault]:
+    """The clock of all nodes is set, as by somebody or by NTP."""
+    for name, seconds in (("ahead", 3600), ("back", -3600)):
+        text = f"nodes' clock set an hour {name}"
+        yield Fault(
+            text,
+            lambda rig, s=seconds: rig.set_clock(s),
+            lambda rig: rig.set_clock(0),
+            False,
+            "goes on by monotonic clocks",
+        )
+
+
 FAULTS = (
     *_of_nodes(),
+    *_of_clock(),
     Fault("camera silent", lambda rig: rig.camera.silence(), heal_camera),
     Fault("camera frozen", lambda rig: rig.camera.freeze(), heal_camera),
     Fault("camera black", show(np.zeros((180, 320, 3), np.uint8)), heal_camera),
@@ -156,8 +173,21 @@ FAULTS = (
         forgets=True,
     ),
 )
-# After this one nothing is left to go on with: what was latched in the guard would be lost.
+# After these something is gone for good: the recording; everything, as what was latched in the guard would be lost.
+DISK_FULL = Fault(
+    "disk full while recording",
+    lambda rig: resource.prlimit(rig.pids["recorder"], resource.RLIMIT_FSIZE, (1, 1)),
+    stops=False,
+    recovery="the recording ends, and says so; everything else goes on",
+)
 LAST = Fault("guard killed", lambda rig: rig.kill("guard"), recovery="the stack ends; start it again")
+
+
+def recording_stack(folder: Path) -> list[NodeProcess]:
+    """A simulated stack in which goals do not end, with a recorder of everything but images."""
+    exclude = ["/camera/", qos.OBSERVATION, qos.MONITOR_IMAGE]
+    nodes = stack(StackOptions(stop_when_complete=False, record=str(folder)))
+    return [replace(n, parameters={**n.parameters, "exclude": exclude}) if n.name == "recorder" else n for n in nodes]
 
 
 def stand_still(commands: Sequence[tuple[float, bool]], begin: float, now: float) -> float | None:
@@ -236,12 +266,13 @@ def again(rig: Rig, fault: Fault, end: float, seed: int) -> tuple[float, float]:
 def main(only: str, result: Path | None, log: Path) -> None:
     """Measure how long the simulated robot goes on moving with each fault, and whether it moves again."""
     adopt_environment()
-    chosen = [fault for fault in (*FAULTS, LAST) if only in fault.name]
+    chosen = [fault for fault in (*FAULTS, DISK_FULL, LAST) if only in fault.name]
     if not chosen:
         raise click.ClickException(f"no fault is named like {only!r}; there are {', '.join(f.name for f in FAULTS)}")
     found: list[Measured] = []
     rclpy.init()
-    rig = Rig(stack(StackOptions(stop_when_complete=False)), log)
+    folder = tempfile.TemporaryDirectory()
+    rig = Rig(recording_stack(Path(folder.name)), log)
     try:
         for number, fault in enumerate(chosen):
             one = measure(rig, fault, PUSHES[number % len(PUSHES)], SEEDS[number % len(SEEDS)])
@@ -253,6 +284,7 @@ def main(only: str, result: Path | None, log: Path) -> None:
         raise click.ClickException(f"{error} (the nodes' log: {log})") from error
     finally:
         rig.close()
+        folder.cleanup()
         rclpy.try_shutdown()
         if result and found:
             made = {"faults": [asdict(one) for one in found], "outside_limits": len(rig.outside)} | provenance()

@@ -45,6 +45,7 @@ class Cause(enum.Enum):
     BEFORE_RESET = "goal from before the reset or a pause"
     UNPLANNED_MOTION = "unplanned motion"
     NO_POSE = "no effector pose"
+    FAR_POSE = "effector pose far outside the workspace"
     ASLEEP = "waited while the guard was asleep"
     SPEED_LIMIT = "speed limit"
     ACCELERATION_LIMIT = "acceleration limit"
@@ -53,7 +54,8 @@ class Cause(enum.Enum):
     GRIPPER_LIMIT = "gripper limit"
 
 
-REFUSALS = frozenset(list(Cause)[:8])
+REFUSALS = frozenset(list(Cause)[:9])
+FAR = 1.0  # m outside the workspace; a pose that is farther is in other units, or of another frame
 
 
 class Guard:
@@ -86,6 +88,7 @@ class Guard:
         self._acts_until = math.inf  # when it stops by itself, s
         self._commanded_at = 0.0
         self._way = Way(config.pose_delay if config.check_freshness else 0.0)
+        self._far = False  # whether the last pose was
         self._pose_at = self._moved_at = 0.0
         self._pose_stamp = 0
         self._most = np.array((*config.max_velocity, *config.max_angular_velocity))
@@ -104,7 +107,7 @@ class Guard:
         self._awake_at = now
 
     def see_effector(self, position: tuple[float, float, float], now: float, stamp: int = 0) -> None:
-        """Take the effector's position; one that is not finite, or the last one once more, is ignored.
+        """Take the effector's position; one that is not finite, far away, or the last one once more, is ignored.
 
         It may have been measured earlier, so that what was done meanwhile is not in it yet.
 
@@ -114,11 +117,16 @@ class Guard:
             stamp: when it was measured, ns of any clock; 0 where that is not said.
         """
         again = stamp != 0 and stamp == self._pose_stamp
-        if all(math.isfinite(v) for v in position) and not again:
-            self._dead_reckon(now)
-            low, high = self._way.since(now)
-            self._now = self._hull = np.add(position, low), np.add(position, high)
-            self._pose_stamp, self._pose_at = stamp, now
+        if again or not all(math.isfinite(v) for v in position):
+            return
+        away = np.maximum(self._workspace[0] - position, position - self._workspace[1]).max()
+        self._far = self.config.limit_workspace and away > FAR
+        if self._far:
+            return
+        self._dead_reckon(now)
+        low, high = self._way.since(now)
+        self._now = self._hull = np.add(position, low), np.add(position, high)
+        self._pose_stamp, self._pose_at = stamp, now
 
     def latch_estop(self, why: str) -> None:
         """Stop until `reset`; latching again changes nothing."""
@@ -249,7 +257,7 @@ class Guard:
         if self.config.check_freshness and now < self._deaf_until:
             return Cause.ASLEEP
         if self.config.needs_pose and not motion.still and not self._pose_known(now):
-            return Cause.NO_POSE
+            return Cause.FAR_POSE if self._far else Cause.NO_POSE
         return None
 
     def _limit(self, asked: np.ndarray, now: float) -> tuple[list[Cause], np.ndarray, np.ndarray]:

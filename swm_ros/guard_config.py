@@ -14,6 +14,7 @@ from swm_ros.guard_limits import Box
 
 SAFE_ACTIONS = ("zero", "hold", "none")
 ZERO = (0.0, 0.0, 0.0)
+FASTEST = {"max_velocity": (20.0, "m/s"), "max_angular_velocity": (50.0, "rad/s")}  # no arm is; another unit was meant
 _VECTORS = (
     "max_velocity", "max_acceleration", "max_jerk", "max_angular_velocity", "max_angular_acceleration",
     "max_angular_jerk", "workspace_low", "workspace_high",
@@ -77,8 +78,8 @@ class GuardConfig:
         """Check what ranges cannot.
 
         Raises:
-            ConfigError: a limit is negative, not finite or has not three numbers, an axis may have speed but may not
-                speed up, a box is empty, or the safe action is unknown.
+            ConfigError: a limit is negative, absurd, not finite or has not three numbers, an axis may have speed but
+                may not speed up, a box is empty, or the safe action is unknown.
         """
         for name in _VECTORS:
             values = getattr(self, name)
@@ -86,6 +87,9 @@ class GuardConfig:
                 raise ConfigError(f"{name} needs three finite numbers, got {values}")
             if name.startswith("max") and min(values) < 0:
                 raise ConfigError(f"{name} must not be negative, got {values}")
+        for name, (most, unit) in FASTEST.items():
+            if max(getattr(self, name)) > most:
+                raise ConfigError(f"{name} is in {unit}, and {getattr(self, name)} is beyond {most} {unit}")
         for kind in ("", "angular_"):
             for rate in ("acceleration", "jerk"):
                 speeds, rates = getattr(self, f"max_{kind}velocity"), getattr(self, f"max_{kind}{rate}")

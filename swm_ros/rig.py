@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A simulated stack to be maltreated: its processes can be killed and halted, its camera misbehaves, all is recorded.
 
-The bridge's camera is remapped to a topic of its own; what the stack sees is what `FaultyCamera` makes of it.
+The bridge's camera is remapped to a topic of its own; what the stack sees is what the faulty camera makes of it. The
+nodes' clock is one that the rig tells, so that it can be set.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
-import random
 import signal
 import sys
 import threading
@@ -25,7 +25,7 @@ import yaml
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
@@ -35,101 +35,15 @@ from swm_core.settings import structured
 from swm_msgs.msg import Command, EpisodeStatus, GoalStatus, Heartbeat, StackStatus
 from swm_msgs.srv import ResetEpisode
 from swm_ros import launcher, qos
-from swm_ros.conversions import nanoseconds, stamp_of, vector
+from swm_ros.conversions import stamp_of, vector
+from swm_ros.faulty_camera import HEALTHY, FaultyCamera, with_faulty_camera
 from swm_ros.guard_config import GuardConfig
-from swm_ros.images import from_rgb, to_rgb_numpy
 from swm_ros.limit_watch import LimitWatch
 from swm_ros.stack import NAMESPACE, NodeProcess, parameter_file
 
 ASK_AGAIN = 5.0  # s without an answer of a service
-HEALTHY = "/camera/healthy"  # where the bridge's frames go
+CLOCK_PERIOD = 0.02  # s between words on /clock
 STARTUP = 180.0  # s, on a busy machine
-
-
-class FaultyCamera:
-    """Hands on the frames of a healthy camera, or what a broken driver would send instead.
-
-    Attributes:
-        change: makes the frame that is sent of the one that came; None for none.
-        jitter: longest random delay, s.
-        stamp_offset: added to the stamps, s.
-        sent: frames.
-        sent_at: when the last one was, monotonic s.
-    """
-
-    def __init__(self, node: Node) -> None:
-        """Create the entities; callbacks come on the node's executor."""
-        self.random = random.Random(0)  # noqa: S311, no secret
-        self._node, self._newest, self._count = node, None, 0
-        self.sent, self.sent_at = 0, time.monotonic()
-        self._publisher = node.create_publisher(Image, qos.CAMERA_IMAGE, qos.IMAGE)
-        node.create_subscription(Image, HEALTHY, self._on_image, qos.IMAGE)
-        self._timer = node.create_timer(1.0, self._on_timer)
-        self.heal()
-
-    def heal(self) -> None:
-        """Hand on every frame as it comes."""
-        self.change: Callable[[Image], Image | None] = lambda image: image
-        self.jitter = self.stamp_offset = 0.0
-        self._timer.cancel()
-
-    def run_at(self, rate: float) -> None:
-        """Send so many frames a second, each from the newest that came."""
-        self._timer.timer_period_ns = round(1e9 / rate)
-        self._timer.reset()
-
-    def silence(self) -> None:
-        """Send nothing."""
-        self.change = lambda image: None
-
-    def freeze(self) -> None:
-        """Send the present picture again and again, with fresh stamps."""
-        frozen = self._newest
-
-        def repeat(image: Image) -> Image:
-            again = frozen or image
-            return Image(height=again.height, width=again.width, encoding=again.encoding, step=again.step,
-                         data=again.data, header=image.header)  # fmt: skip
-
-        self.change = repeat
-
-    def show(self, picture: np.ndarray) -> None:
-        """Send one (H, W, 3) uint8 picture instead."""
-
-        def shown(image: Image) -> Image:
-            made = from_rgb(picture)
-            made.header = image.header
-            return made
-
-        self.change = shown
-
-    def _on_image(self, image: Image) -> None:
-        self._newest = image
-        if self.jitter:
-            threading.Timer(self.random.uniform(0.0, self.jitter), self._send, (image,)).start()
-        elif self._timer.is_canceled():
-            self._send(image)
-
-    def _on_timer(self) -> None:
-        if self._newest is not None:
-            self._count += 1
-            picture = to_rgb_numpy(self._newest)
-            picture[0, 0] = self._count % 256  # no two frames of a real camera are the same
-            image = from_rgb(picture)
-            image.header.frame_id, image.header.stamp = "camera", self._node.get_clock().now().to_msg()
-            self._send(image)
-
-    def _send(self, image: Image) -> None:
-        changed = self.change(image)
-        if changed is not None:
-            changed.header.stamp = stamp_of(nanoseconds(changed.header.stamp) + round(self.stamp_offset * 1e9))
-            self._publisher.publish(changed)
-            self.sent, self.sent_at = self.sent + 1, time.monotonic()
-
-    @property
-    def listeners(self) -> int:
-        """Subscriptions that the camera's publisher is connected to."""
-        return self._publisher.get_subscription_count()
 
 
 class Rig:
@@ -163,11 +77,15 @@ class Rig:
         self._listen(GoalStatus, qos.GOAL_STATUS, lambda status: setattr(self, "goal", status), qos.STATUS)
         self._listen(EpisodeStatus, qos.EPISODE_STATUS, lambda status: setattr(self, "episode", status), qos.STATUS)
         self._listen(StackStatus, qos.STACK_STATUS, lambda status: setattr(self, "status", status), qos.LATCHED_EVENT)
+        self._offset = 0  # ns
+        self._clock = self.node.create_publisher(Clock, qos.CLOCK, qos.SENSOR)
+        self.node.create_timer(CLOCK_PERIOD, self._tell_time)
         self._open = True
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
+        self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         self.launcher = multiprocessing.get_context("spawn").Process(target=_launch, args=(nodes, self.file, log))
         self.launcher.start()
@@ -197,6 +115,10 @@ class Rig:
         """SIGCONT to a node."""
         self.halted.discard(name)
         self._signal(name, signal.SIGCONT)
+
+    def set_clock(self, seconds: float) -> None:
+        """Set the clock that the nodes share off from the machine's; their monotonic clocks run on."""
+        self._offset = round(seconds * 1e9)
 
     def stop(self) -> None:
         """Press the emergency stop."""
@@ -300,6 +222,9 @@ class Rig:
     def _listen(self, kind: Any, topic: str, callback: Callable[[Any], None], profile: Any) -> None:
         self.node.create_subscription(kind, topic, callback, profile)
 
+    def _tell_time(self) -> None:
+        self._clock.publish(Clock(clock=stamp_of(time.time_ns() + self._offset)))
+
     def _signal(self, name: str, number: int) -> None:
         os.kill(self.pids[name], number)
 
@@ -322,13 +247,13 @@ def moving(command: Command) -> bool:
     return any((*vector(twist.linear), *vector(twist.angular)))
 
 
-def with_faulty_camera(nodes: Sequence[NodeProcess]) -> tuple[NodeProcess, ...]:
-    """The same stack with the bridge's camera on a topic of its own."""
-    return tuple(replace(n, remappings={qos.CAMERA_IMAGE: HEALTHY}) if n.name == "bridge" else n for n in nodes)
+def with_shared_clock(nodes: Sequence[NodeProcess]) -> tuple[NodeProcess, ...]:
+    """The same stack, its clock that of /clock, which can be set."""
+    return tuple(replace(n, parameters={**n.parameters, "use_sim_time": True}) for n in nodes)
 
 
 def _launch(nodes: Sequence[NodeProcess], file: Path, log: Path) -> None:
     """Be a launcher whose output goes to a file."""
     with log.open("w", buffering=1) as output:
         sys.stdout = output
-        sys.exit(launcher.run(with_faulty_camera(nodes), file))
+        sys.exit(launcher.run(with_shared_clock(with_faulty_camera(nodes)), file))

@@ -9,9 +9,8 @@ import pytest
 import rclpy
 
 from swm_ros.chaos import run
-from swm_ros.faults import FAULTS, GOALS, LAST, ROBOT_TIMEOUT, measure, stand_still
+from swm_ros.faults import DISK_FULL, FAULTS, GOALS, LAST, ROBOT_TIMEOUT, measure, recording_stack, stand_still
 from swm_ros.rig import Rig
-from swm_ros.stack import StackOptions, stack
 
 FOLDER = str(Path(__file__).parent)
 
@@ -20,10 +19,11 @@ FOLDER = str(Path(__file__).parent)
 def rig(tmp_path_factory):
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (FOLDER, before) if p)
-    described = stack(StackOptions(stop_when_complete=False))
+    folder = tmp_path_factory.mktemp("rig")
+    described = recording_stack(folder)
     nodes = [replace(n, module="scripted_planner") if n.name == "planner" else n for n in described]
     rclpy.init()
-    made = Rig(nodes, tmp_path_factory.mktemp("rig") / "log")
+    made = Rig(nodes, folder / "log")
     yield made
     made.close()
     rclpy.try_shutdown()
@@ -47,6 +47,15 @@ def test_the_robot_stands_still_in_time_and_goes_on_afterwards(rig, fault):
 def test_after_a_minute_of_chaos_the_stack_works(rig):
     outcome = run(rig, 60.0, 1, reach=False)
     assert outcome.passed, outcome
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_with_a_full_disk_the_recording_ends_and_nothing_else(rig):
+    found = measure(rig, DISK_FULL, GOALS[0], 6000)
+    assert found.longest_gap < ROBOT_TIMEOUT, found
+    assert found.moving_after < 1.0, found
+    assert "not recording" in rig.log.read_text()
 
 
 @pytest.mark.ros

@@ -143,6 +143,15 @@ def test_motion_without_a_known_pose_is_refused_and_standing_is_not():
     assert guard.judge(Motion((0.0, 0.0, 0.0)), 0.1) is not None
 
 
+def test_a_pose_in_millimetres_or_of_another_frame_lets_nothing_move():
+    guard = Guard(CONFIG)
+    guard.see_effector((400.0, 0.0, 10.0), 0.0)
+    assert guard.judge(planned((-0.1, 0.0, 0.0)), 0.0) is None, "the way back, as it seems"
+    assert dict(guard.counts) == {Cause.FAR_POSE: 1}
+    guard.see_effector((0.4, 0.0, 0.01), 0.1)
+    assert guard.judge(planned((-0.1, 0.0, 0.0), step=1), 0.1) is not None
+
+
 def test_states_follow_receipt_times():
     guard = ready()
     assert guard.state(10.0) == State.WAITING
@@ -320,6 +329,8 @@ def test_lockstep_knows_no_staleness():
         {"keep_out": (0.0, 0.0, 0.0, 1.0, 1.0)},
         {"keep_out": (0.0, 0.0, 0.0, 1.0, 1.0, 0.0)},
         {"safe_action": "freeze"},
+        {"max_velocity": (300.0, 300.0, 0.0)},
+        {"max_angular_velocity": (0.0, 0.0, 90.0)},
     ],
 )
 def test_absurd_limits_are_errors(settings):

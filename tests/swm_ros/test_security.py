@@ -132,6 +132,8 @@ def test_every_node_has_an_enclave():
         ("publish", "/swm/command_raw", {"planner", "web_monitor"}),
         ("publish", "/swm/command", {"guard"}),
         ("publish", "/robot/twist", {"guard"}),
+        ("publish", "/swm/effector_pose", {"bridge"}),
+        ("publish", "/robot/pose", {"robot"}),
         ("publish", "/swm/observation", {"perception"}),
         ("publish", "/swm/estop", {"operator", "button"}),
         ("request", "/swm/guard/reset_estop", {"operator", "web_monitor"}),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other sites' pages cannot talk to the page through the visitor's browser."""
+"""Other pages cannot talk to the page through the visitor's browser."""
 
 import asyncio
 
@@ -34,10 +34,10 @@ def answer(kind: str, **headers: str) -> list[dict]:
         {"host": "127.0.0.1:8080"},
         {"host": "localhost:8080"},
         {"host": "localhost:8080", "origin": "http://localhost:8080"},
-        {"host": "127.0.0.1:8080", "origin": "http://localhost:9000"},
+        {"host": "[::1]:8080", "origin": "http://[::1]:8080"},
     ],
 )
-def test_pages_of_this_machine_pass(kind, headers):
+def test_the_page_itself_passes(kind, headers):
     assert answer(kind, **headers) == [{"type": "passed"}]
 
 
@@ -50,6 +50,8 @@ def test_pages_of_this_machine_pass(kind, headers):
         {"host": "localhost@evil.example"},
         {"host": "["},
         {"host": "127.0.0.1:8080", "origin": "http://evil.example"},
+        {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:9000"},
+        {"host": "127.0.0.1:8080", "origin": "["},
         {"host": "127.0.0.1:8080", "origin": "http://localhost.evil.example"},
         {"host": "127.0.0.1:8080", "origin": "null"},
     ],
@@ -57,5 +59,5 @@ def test_pages_of_this_machine_pass(kind, headers):
 def test_others_are_refused(headers):
     start, body = answer("http", **headers)
     assert start["status"] == 403
-    assert b"only for pages from this machine" in body["body"]
+    assert b"only for the page itself" in body["body"]
     assert answer("websocket", **headers) == [{"type": "websocket.close", "code": 1008}]
