@@ -3,13 +3,14 @@
 
 Runs without the world model's libraries and in its own process, so that nothing that a planner does can stop it. When
 commands stay away, it takes the safe action itself; time-outs run on receipt times of a monotonic clock. It is started
-first, ends after those that command it, and is never started again by itself: when it is gone, the stack ends. Not a
-safety-rated function.
+first, ends after those that command it, and is never started again by itself: when it is gone, the stack ends. Where
+that is permitted it has a real-time priority. Not a safety-rated function.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from swm_ros.robot_interface import RobotInterface, RobotPort
 from swm_ros.static_tf import send_static_transform
 
 STATUS_PERIOD = 0.2  # s
+PRIORITY = 20  # of the real-time class SCHED_FIFO, above every ordinary process and below a robot's own drivers
 LAST_WAIT = 2.0  # s that the guard waits at its end for those that command it to end first
 
 
@@ -247,8 +249,18 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         self._reported = state
 
 
+def go_first() -> bool:
+    """Have this thread, and those that it begins, go before all ordinary ones; tell whether that is permitted."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    except PermissionError:
+        return False
+    return True
+
+
 def main() -> None:
     """Run the node as a process."""
+    go_first()  # before the middleware begins its threads
     sys.exit(run(GuardNode))
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import psutil
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.subscription import MessageInfo
 from tqdm import tqdm
 
 from swm_core.cli import write_json
@@ -109,11 +110,15 @@ class Watch:
         self.pids: dict[str, set[int]] = {}
         self.memory: dict[str, list[tuple[float, float]]] = {}
         node = client.node
-        node.create_subscription(Command, qos.COMMAND_SAFE, lambda _: self.times.append(time.monotonic()), qos.COMMAND)
+        node.create_subscription(Command, qos.COMMAND_SAFE, self.on_command, qos.COMMAND)
         node.create_subscription(PlanStats, qos.PLAN_STATS, lambda stats: self.late.append(stats.late), qos.RECORD)
         node.create_subscription(
             Heartbeat, qos.HEARTBEAT, lambda beat: self.pids.setdefault(beat.node, set()).add(beat.pid), qos.RECORD
         )
+
+    def on_command(self, command: Command, info: MessageInfo) -> None:
+        """Note when the middleware received it, which does not depend on what this process is at."""
+        self.times.append(info["received_timestamp"] / 1e9)
 
     def begin(self) -> None:
         """Forget what came before."""

@@ -310,6 +310,28 @@ def test_the_guard_runs_without_the_models_libraries():
     assert done.stdout.strip() == "[]"
 
 
+def test_the_guard_goes_before_ordinary_processes_where_that_is_permitted_and_runs_where_it_is_not():
+    script = """
+import os, sys, threading
+from swm_ros.guard_node import go_first
+if sys.argv[1] == "refused":
+    import resource
+    resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+    if os.getuid() == 0:
+        os.setgid(65534), os.setuid(65534)
+permitted, found = go_first(), []
+thread = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))
+thread.start(), thread.join()
+print(permitted == (found == [os.SCHED_FIFO]), permitted)
+"""
+    said = {}
+    for case in ("as we are", "refused"):
+        done = subprocess.run([sys.executable, "-c", script, case], capture_output=True, text=True, check=True)
+        agrees, said[case] = done.stdout.split()
+        assert agrees == "True", "threads that begin later have another priority"
+    assert said["refused"] == "False"
+
+
 def test_lockstep_knows_no_staleness():
     guard = ready(config=replace(CONFIG, check_freshness=False))
     guard.judge(planned((0.1, 0.0, 0.0)), 0.0)
