@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cattrs import Converter, transform_error
+from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.v import format_exception
 
 from swm_core.errors import ConfigError
@@ -51,4 +52,6 @@ def structured(data: Any, kind: type[Settings], where: str, *, strict: bool = Fa
 
 def _reason(error: BaseException, wanted: type | None) -> str:
     """What is wrong with a value: our own words where a range is checked by the settings themselves."""
+    if isinstance(error, ForbiddenExtraKeysError):  # cattrs expects texts as keys, and YAML has others
+        return f"extra fields found ({', '.join(sorted(map(str, error.extra_fields)))})"
     return str(error) if isinstance(error, ConfigError) else format_exception(error, wanted)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sensor_msgs.msg import Image
 
@@ -135,6 +135,7 @@ trees = st.recursive(plain, lambda inner: st.lists(inner, max_size=4) | st.dicti
 
 @fuzz(0.5)
 @given(trees.map(lambda tree: yaml.safe_dump(tree).encode()) | st.binary(max_size=300))
+@example(b"?")  # a mapping whose key is none
 def test_config_files(tmp_path, content):
     file = tmp_path / "settings.yaml"
     file.write_bytes(content)
