@@ -2,9 +2,10 @@
 """What the manager knows of the nodes and what it does next. Pure logic: no ROS and no clock, as for the guard.
 
 One rule brings the stack up and brings back a node whose process was replaced: the first node, in order, that is not
-active and answers is taken one transition further. Nothing that must stop the robot depends on the manager: the
-time-outs of planner, guard and robot do that. So a heartbeat that stays away has no consequence but a word, and
-heartbeats may be late on a busy machine without harm.
+active and answers is taken one transition further. With a new process of the first node, the guard, a new stack
+begins: what stands from before, on another machine, is taken down first. Nothing that must stop the robot depends on
+the manager: the time-outs of planner, guard and robot do that. So a heartbeat that stays away has no consequence but a
+word, and heartbeats may be late on a busy machine without harm.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Member:
         heard: when its last heartbeat came, s.
         restarts: how often its process was replaced.
         was_active: whether this process of it has been active; if it is not now, somebody took it down.
+        left_over: whether it stands as a former stack, that of another guard, left it.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Member:
     heard: float = float("-inf")
     restarts: int = 0
     was_active: bool = False
+    left_over: bool = False
 
 
 class Roster:
@@ -75,6 +78,7 @@ class Roster:
         self.timeout = timeout
         self.ending = False
         self.failure = ""
+        self._anew = False  # whether the guard's process was new when it was first heard
         self._complete = False  # whether the bring-up is over: all were active at some time
 
     def hear(self, name: str, primary: int, pid: int, now: float, was_active: bool = False) -> None:
@@ -82,16 +86,35 @@ class Roster:
         member = self.members.get(name)
         if member is None:
             return
-        member.restarts += member.pid not in (0, pid)
+        another = member.pid != pid
+        member.restarts += another and member.pid != 0
         member.state = PRIMARY.get(primary, member.state)
         member.pid, member.heard, member.was_active = pid, now, was_active
+        if another and name == next(iter(self.members)):
+            self._anew = not was_active
+            if self._anew:
+                self._complete = False
+                for each in self.members.values():
+                    each.left_over = each.was_active
+        elif another:
+            member.left_over = was_active and self._anew
+
+    def arrive(self, name: str, state: NodeState) -> None:
+        """Take a node's word that the transition it was asked for has led to a state."""
+        member = self.members[name]
+        member.state = state
+        member.left_over = member.left_over and state != NodeState.ACTIVE
+
+    def _settled(self, member: Member) -> bool:
+        """Whether there is nothing to do for it: it is active, or somebody took it down."""
+        return (member.state == NodeState.ACTIVE or member.was_active) and not member.left_over
 
     def look(self, now: float) -> None:
         """Note who has fallen silent."""
         for member in self.members.values():
             if member.state != NodeState.MISSING and now - member.heard > self.timeout:
                 member.state = NodeState.SILENT
-        if all(m.state == NodeState.ACTIVE or m.was_active for m in self.members.values()):
+        if all(map(self._settled, self.members.values())):
             self._complete = True
 
     @property
@@ -109,10 +132,16 @@ class Roster:
         """Node and transition that are due; None while nothing can be done.
 
         At first the order is strict: a node is configured when those before it are active. Later a node that was
-        replaced comes back although another is missing, and one that somebody took down stays down.
+        replaced comes back although another is missing, and one that somebody took down stays down. Before a new stack
+        comes up, what is left over of a former one goes down, the last in order first: it may pursue an old goal.
         """
-        for member in () if self.ending else self.members.values():
-            if member.state == NodeState.ACTIVE or member.was_active:
+        if self.ending:
+            return None
+        for member in reversed(self.members.values()):
+            if member.left_over and member.state == NodeState.ACTIVE:
+                return member.name, "deactivate"
+        for member in self.members.values():
+            if self._settled(member):
                 continue
             if member.state in UP:
                 return member.name, UP[member.state]

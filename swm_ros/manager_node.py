@@ -31,6 +31,8 @@ TRANSITIONS = {
     "activate": Transition.TRANSITION_ACTIVATE,
     "deactivate": Transition.TRANSITION_DEACTIVATE,
 }
+LISTENING = 2.0  # s at the beginning, in which those are heard that a former stack left over
+PATIENCE = 5.0  # s; the log tells whom the bring-up has waited for that long
 LOST_AFTER = 2.0  # s; a node whose heartbeats go on that long after a request has not got it
 AFTER = {"configure": NodeState.INACTIVE, "activate": NodeState.ACTIVE, "deactivate": NodeState.INACTIVE}
 
@@ -87,6 +89,7 @@ class Manager(ManagedNode[ManagerConfig]):
         """Declare parameters."""
         super().__init__("manager", ManagerConfig, **kwargs)
         self.roster = Roster(self.config.nodes, self.config.heartbeat_timeout)
+        self._busy_at = 0.0  # when a transition was last under way, s
         self._asked: Asked | None = None
         self._refused: Asked | None = None
         self._reported: tuple[object, ...] = ()
@@ -100,6 +103,10 @@ class Manager(ManagedNode[ManagerConfig]):
             self.callers[name] = self.create_client(ChangeState, f"{name}/change_state")
             self.own(functools.partial(self.destroy_client, self.callers[name]))
         self.every(HEARTBEAT_PERIOD, self.manage)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._begin = self._busy_at = time.monotonic()
 
     def on_heartbeat(self, beat: Heartbeat) -> None:
         """Take a node's word on its state."""
@@ -123,10 +130,18 @@ class Manager(ManagedNode[ManagerConfig]):
                 roster.members[self._asked.node].heard = now  # its executor is at the transition
             self.take_answer()
         roster.look(now)
-        step = None if self._asked or self._refused or roster.failure else roster.next_step()
+        idle = not (self._asked or self._refused or roster.failure) and now - self._begin >= LISTENING
+        step = roster.next_step() if idle else None
         if step is not None:
             self._asked = self.ask(*step)
+            if self._asked and self._asked.transition == "deactivate":
+                self.get_logger().warning(f"{self._asked.node} goes on from a former stack and is taken down")
         self.report()
+        if self._asked or roster.state != StackState.STARTING:
+            self._busy_at = now
+        elif now - self._busy_at > PATIENCE:
+            self._busy_at = float("inf")  # once is enough
+            self.get_logger().info(f"waiting; {self.away()}")
 
     def ask(self, node: str, transition: str) -> Asked | None:
         """Ask a node for a transition; None while its service is not there."""
@@ -146,7 +161,7 @@ class Manager(ManagedNode[ManagerConfig]):
             return
         self._asked, result = None, asked.answer.result()
         if result is not None and result.success:
-            self.roster.members[asked.node].state = AFTER[asked.transition]
+            self.roster.arrive(asked.node, AFTER[asked.transition])
         else:
             self._refused = asked
 
@@ -158,8 +173,8 @@ class Manager(ManagedNode[ManagerConfig]):
         if now == self._reported:
             return
         self._reported = now
-        away = [f"{m.name} is {m.state.name.lower()}" for m in members if m.state != NodeState.ACTIVE]
-        text = roster.failure or "; ".join([roster.state.name.lower(), *away])
+        text = roster.failure or "; ".join(filter(None, (roster.state.name.lower(), self.away())))
+        silent = any(m.state == NodeState.SILENT for m in members)
         message = StackStatus(state=int(roster.state), nodes=list(roster.members), message=text)
         message.node_states, message.restarts = [int(m.state) for m in members], [m.restarts for m in members]
         message.header.stamp = self.get_clock().now().to_msg()
@@ -167,10 +182,15 @@ class Manager(ManagedNode[ManagerConfig]):
         if roster.state == StackState.FAILED:
             self.get_logger().error(text)
             self.give_up(text)
-        elif roster.state == StackState.DEGRADED:
+        elif roster.state == StackState.DEGRADED or (roster.state == StackState.STARTING and silent):
             self.get_logger().warning(text)
         elif roster.state == StackState.RUNNING:
             self.get_logger().info(text)
+
+    def away(self) -> str:
+        """How those stand that are not active, for people."""
+        members = self.roster.members.values()
+        return "; ".join(f"{m.name} is {m.state.name.lower()}" for m in members if m.state != NodeState.ACTIVE)
 
     def finish(self) -> None:
         """Take the nodes down in the reverse order: the guard, which came first, goes last.

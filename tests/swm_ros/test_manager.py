@@ -72,6 +72,37 @@ def test_what_somebody_took_down_stays_down_for_a_manager_that_was_restarted():
     assert roster.next_step() == ("planner", "configure")
 
 
+@pytest.mark.parametrize("guard_first", [True, False])
+def test_a_new_guard_begins_a_new_stack_in_which_nothing_goes_on_from_the_former_one(guard_first):
+    roster = Roster(NAMES, 1.0)
+    beats = [("guard", UNCONFIGURED, 1, 0.0), ("bridge", INACTIVE, 2, 0.0, True), ("planner", ACTIVE, 3, 0.0, True)]
+    for beat in beats if guard_first else reversed(beats):
+        roster.hear(*beat)
+        roster.look(0.0)
+    asked = []
+    while (step := roster.next_step()) is not None:
+        assert roster.state == StackState.STARTING
+        asked.append(step)
+        name, transition = step
+        roster.arrive(name, NodeState.ACTIVE if transition == "activate" else NodeState.INACTIVE)
+    assert asked[0] == ("planner", "deactivate"), "it may pursue an old goal"
+    assert asked[1:] == [
+        ("guard", "configure"),
+        *[(name, "activate") for name in NAMES],
+    ]
+    roster.look(0.0)
+    assert roster.state == StackState.RUNNING
+    roster.hear("planner", INACTIVE, 3, 0.5, was_active=True)
+    assert roster.next_step() is None, "in this stack somebody took it down"
+
+
+def test_a_guard_that_was_replaced_begins_a_new_stack_too():
+    roster = brought_up()
+    roster.hear("guard", UNCONFIGURED, 11, 0.1)
+    assert roster.state == StackState.STARTING
+    assert roster.next_step() == ("planner", "deactivate")
+
+
 def test_a_manager_that_was_restarted_finds_the_nodes_active_and_asks_for_nothing():
     roster = Roster(NAMES, 1.0)
     for pid, name in enumerate(NAMES, 1):
