@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 
 from geometry_msgs.msg import PoseStamped, Vector3
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.publisher import Publisher
 from rclpy.subscription import MessageInfo
 from rclpy.timer import Timer
@@ -81,8 +82,9 @@ class GuardNode(ManagedNode[GuardNodeConfig]):
         self.listen(Command, qos.COMMAND_RAW, self.on_command, qos.COMMAND)
         profile = qos.COMMAND if robot.pose_reliability == "reliable" else qos.SENSOR
         self.listen(PoseStamped, robot.pose_topic, self.on_pose, profile)
+        quiet = SubscriptionEventCallbacks(use_default_callbacks=False)  # who does not fit one fits another
         for profile in qos.STOPS:
-            stop = self.create_subscription(Bool, qos.ESTOP, self.on_estop, profile)
+            stop = self.create_subscription(Bool, qos.ESTOP, self.on_estop, profile, event_callbacks=quiet)
             self.own(functools.partial(self.destroy_subscription, stop))
         self.serve(Trigger, "~/estop", self.on_estop_service)
         self.serve(Trigger, "~/reset_estop", self.on_reset)

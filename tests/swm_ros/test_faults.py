@@ -165,7 +165,7 @@ def test_a_goal_is_canceled_by_service(line):
     assert not line.call(Trigger, "/swm/planner/cancel_goal", Trigger.Request()).success
 
 
-def test_the_emergency_stop_latches_until_it_is_reset(line):
+def test_the_emergency_stop_latches_until_it_is_reset(line, processes):
     pursue(line)
     pressed = time.monotonic()
     line.estop.publish(Bool(data=True))
@@ -183,6 +183,7 @@ def test_the_emergency_stop_latches_until_it_is_reset(line):
     assert line.call(Trigger, "/swm/guard/estop", Trigger.Request()).success
     line.wait_for(qos.GUARD_STATUS, lambda s: s.state == GuardStatus.ESTOPPED, released)
     line.call(Trigger, "/swm/guard/reset_estop", Trigger.Request())
+    assert "incompatible" not in processes.log("guard"), "who presses the button is not to read that nobody hears it"
 
 
 def test_hostile_commands_are_refused_and_counted(line):
