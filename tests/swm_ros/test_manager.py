@@ -82,6 +82,7 @@ def test_a_new_guard_begins_a_new_stack_in_which_nothing_goes_on_from_the_former
     asked = []
     while (step := roster.next_step()) is not None:
         assert roster.state == StackState.STARTING
+        assert step not in asked, "it goes round and round"
         asked.append(step)
         name, transition = step
         roster.arrive(name, NodeState.ACTIVE if transition == "activate" else NodeState.INACTIVE)
