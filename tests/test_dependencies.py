@@ -5,6 +5,7 @@ import ast
 import importlib.metadata
 import os
 import re
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,12 @@ def pins() -> dict[str, Version]:
         for r in found
         if r.marker is None or r.marker.evaluate()
     }
+
+
+def installed() -> list[importlib.metadata.Distribution]:
+    """What is in this environment, without what tests pretend."""
+    places = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
+    return list(importlib.metadata.distributions(path=sorted(places)))
 
 
 def declared() -> list[Requirement]:
@@ -62,7 +69,7 @@ def test_what_is_asked_for_is_pinned_within_its_range():
 @own_environment
 def test_what_is_installed_is_what_is_pinned():
     found, other = pins(), []
-    for distribution in importlib.metadata.distributions():
+    for distribution in installed():
         name = canonicalize_name(distribution.metadata["Name"])
         if name in found and Version(distribution.version).public != found[name].public:
             other.append(f"{name} {distribution.version}, pinned to {found[name]}")
@@ -72,6 +79,6 @@ def test_what_is_installed_is_what_is_pinned():
 @own_environment
 def test_what_is_installed_is_pinned():
     found = {*pins(), "pip", "swm-ros", "swm-msgs", *UNPINNED}
-    names = {canonicalize_name(d.metadata["Name"]) for d in importlib.metadata.distributions()}
+    names = {canonicalize_name(d.metadata["Name"]) for d in installed()}
     strange = {name for name in names if not {name, f"ros-{name}"} & found}  # ROS's wheels hold packages without "ros-"
     assert not strange, "not pinned, so that the next machine may get another version"

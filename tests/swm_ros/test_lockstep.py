@@ -131,6 +131,7 @@ def test_the_guard_passes_the_same_step_on_again_in_lockstep(client):
     client.spin(0.3)
     publisher = client.node.create_publisher(Command, qos.COMMAND_RAW, qos.COMMAND)
     client.wait(lambda: publisher.get_subscription_count() > 0, 10.0, "the guard")
+    client.spin(1.0)  # until the guard knows of the publisher, too
     client.guard.messages.clear()
     client.wait(lambda: client.guard.messages, 10.0, "a status of the guard at rest")
     before = client.guard.messages[-1]
