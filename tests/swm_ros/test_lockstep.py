@@ -36,6 +36,8 @@ def client(ros, processes):
     made.scenes = Log(made.node, SceneState, qos.SCENE_STATE, qos.RECORD)
     made.guard = Log(made.node, GuardStatus, qos.GUARD_STATUS, qos.STATUS)
     made.wait_ready(60.0)
+    made.wait(lambda: made.guard.messages, 60.0, "the guard")
+    made.spin(1.0)  # until it knows who listens to its commands
     yield made
     made.close()
     assert set(processes.end().values()) == {0}, "a node did not end cleanly on SIGINT"
